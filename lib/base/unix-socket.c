@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unix sockets by name. */
+#include "base/unix-socket.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+enum { LISTEN_BACKLOG = 64 };
+
+int nec_path_socket(struct nec_path *ret, nec_error *err, const char *format, ...)
+{
+	va_list args;
+	int size;
+
+	va_start(args, format);
+	size = vsnprintf(ret->text, sizeof(ret->text), format, args);
+	va_end(args);
+	if (size < 0 || (size_t)size >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return nec_error_set(err, NEC_E_INVALID_ARGUMENT, -ENAMETOOLONG,
+				     "the path of a socket is too long: %.200s", ret->text);
+	return 0;
+}
+
+/* A path that is cut would be another socket's. */
+static int address_of(const char *path, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(ret->sun_path, path);
+	return 0;
+}
+
+int nec_connect_unix(const char *path)
+{
+	return nec_connect_unix_type(path, SOCK_STREAM);
+}
+
+int nec_connect_unix_type(const char *path, int type)
+{
+	struct sockaddr_un address;
+	cleanup_close int fd = -1;
+	int r = address_of(path, &address);
+
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+/* Whether a socket of this name is left over from a process that is gone. */
+static bool is_dead(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return false;
+	fd = nec_connect_unix_type(path, SOCK_STREAM | SOCK_NONBLOCK);
+	if (fd >= 0)
+		(void)close(fd);
+	return fd == -ECONNREFUSED;
+}
+
+/* A name of its own in the folder of @path, no longer than that of any socket of ours. */
+static int temporary_beside(const char *path, struct sockaddr_un *ret)
+{
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash - path) + 1 : 0;
+	struct nec_path temporary;
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return -errno;
+	(void)snprintf(temporary.text, sizeof(temporary.text), "%.*s.%08x", folder, path, number);
+	return address_of(temporary.text, ret);
+}
+
+/* Gives a listening socket its name, which a dead one may have. */
+static int publish(const char *temporary, const char *path)
+{
+	if (link(temporary, path) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (!is_dead(path))
+		return -EADDRINUSE;
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	return link(temporary, path) == 0 ? 0 : -errno;
+}
+
+/*
+ * The name appears when the socket listens already: whoever found it before would take it for that
+ * of a process that is gone, and remove it.
+ */
+static int listen_at(int fd, const char *path, unsigned int mode)
+{
+	struct sockaddr_un address;
+	int r = address_of(path, &address);
+
+	if (r == 0)
+		r = temporary_beside(path, &address);
+	if (r < 0)
+		return r;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (chmod(address.sun_path, mode) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+		r = -errno;
+	else
+		r = publish(address.sun_path, path);
+	(void)unlink(address.sun_path);
+	return r;
+}
+
+int nec_listen_unix(const char *path, unsigned int mode, nec_error *err)
+{
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r = fd < 0 ? -errno : listen_at(fd, path, mode);
+
+	if (r < 0)
+		return nec_error_set_system(err, NEC_E_SYSTEM, r, "cannot listen at %s", path);
+	return TAKE_FD(fd);
+}
+
+int nec_socket_set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unix sockets by name: paths that fit, listeners that replace what a dead process left,
+ * connections. */
+#ifndef NEC_BASE_UNIX_SOCKET_H
+#define NEC_BASE_UNIX_SOCKET_H
+
+#include <limits.h>
+
+#include "nec.h"
+
+struct nec_path {
+	char text[PATH_MAX];
+};
+
+/* Formats a path; -ENAMETOOLONG when it does not fit a Unix socket's address. */
+int nec_path_socket(struct nec_path *ret, nec_error *err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A non-blocking Unix stream listener at @path with @mode; a dead socket of that name is replaced.
+ */
+int nec_listen_unix(const char *path, unsigned int mode, nec_error *err);
+
+/* Connects a stream. Returns the fd (blocking), or a negative errno. */
+int nec_connect_unix(const char *path);
+
+/* The same with a type of its own: SOCK_STREAM or SOCK_SEQPACKET, or'ed with SOCK_NONBLOCK. */
+int nec_connect_unix_type(const char *path, int type);
+
+/* Returns 0 or a negative errno. */
+int nec_socket_set_nonblocking(int fd);
+
+#endif
