@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parent instance: heartbeat, Unix sockets, vsock loopback. */
+#include "sim/parent.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/vm_sockets.h>
+
+#include "base/error.h"
+#include "base/unix-socket.h"
+
+enum {
+	HEARTBEAT_PORT = 9000,
+	HEARTBEAT_BYTE = 0xb7,
+	MAX_CALLERS = 64, /* connections that have not sent their CONNECT line yet */
+	LINE_BYTES = 32,  /* "CONNECT 4294967295\n" */
+};
+
+/* How long a caller may take to send its line. */
+static const uint64_t line_usec = 10000000;
+
+/* A program that has connected to <cid>.vsock, until its line is complete. */
+struct caller {
+	struct nec_parent *parent;
+	struct caller *next;
+	int fd;
+	struct nec_source *source;
+	struct nec_source *timer;
+	char line[LINE_BYTES];
+	size_t size;
+};
+
+struct nec_parent {
+	struct nec_loop *loop;
+	struct nec_vsock *vsock;
+	char *dir;
+	uint64_t cid;
+	struct nec_path listener_path;
+	int listener;
+	struct nec_source *listener_source;
+	struct caller *callers;
+	size_t caller_count;
+	int heartbeat_fd; /* our end while the guest's is open */
+	struct nec_source *heartbeat_source;
+	nec_heartbeat_fn heartbeat;
+	void *userdata;
+};
+
+struct nec_vsock *nec_parent_get_vsock(struct nec_parent *parent)
+{
+	return parent->vsock;
+}
+
+static void end_heartbeat(struct nec_parent *parent)
+{
+	nec_source_free(TAKE_PTR(parent->heartbeat_source));
+	if (parent->heartbeat_fd >= 0)
+		(void)close(TAKE_FD(parent->heartbeat_fd));
+}
+
+static void on_heartbeat(void *userdata, uint32_t events)
+{
+	struct nec_parent *parent = userdata;
+	nec_heartbeat_fn report;
+	uint8_t byte = 0;
+	ssize_t n = read(parent->heartbeat_fd, &byte, 1);
+	bool good = n == 1 && byte == HEARTBEAT_BYTE &&
+		    send(parent->heartbeat_fd, &byte, 1, MSG_NOSIGNAL) == 1;
+
+	(void)events;
+	if (n < 0 && errno == EAGAIN)
+		return;
+	/* The guest reads the answer from the device; our end is not needed for that. */
+	end_heartbeat(parent);
+	if (!good)
+		return;
+	/* Once: from here on the port belongs to the parent's programs, as on the hardware. */
+	report = parent->heartbeat;
+	parent->heartbeat = NULL;
+	report(parent->userdata);
+}
+
+static int open_heartbeat(struct nec_parent *parent)
+{
+	int pair[2];
+
+	if (parent->heartbeat_fd >= 0)
+		return -ECONNREFUSED; /* one at a time, as on the hardware */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	if (nec_loop_add_fd(parent->loop, pair[0], EPOLLIN, on_heartbeat, parent,
+			    &parent->heartbeat_source, NULL) < 0) {
+		(void)close(pair[0]);
+		(void)close(pair[1]);
+		return -ENOMEM;
+	}
+	parent->heartbeat_fd = pair[0];
+	return pair[1];
+}
+
+static int open_unix(const struct nec_parent *parent, uint32_t port, bool seqpacket)
+{
+	struct nec_path path;
+
+	if (nec_path_socket(&path, NULL, "%s/parent_%" PRIu32, parent->dir, port) < 0)
+		return -ENAMETOOLONG;
+	return nec_connect_unix_type(path.text,
+				     (seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK);
+}
+
+/* Programs that use AF_VSOCK unchanged listen on any CID; loopback is CID 1. */
+static int open_loopback(uint32_t port, bool seqpacket)
+{
+	struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_LOCAL,
+		.svm_port = port,
+	};
+	cleanup_close int fd = socket(
+		AF_VSOCK, (seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int on_guest_connect(void *userdata, uint64_t cid, uint32_t port, bool seqpacket)
+{
+	struct nec_parent *parent = userdata;
+	int fd;
+
+	(void)cid;
+	if (port == HEARTBEAT_PORT && parent->heartbeat && !seqpacket)
+		return open_heartbeat(parent);
+	fd = open_unix(parent, port, seqpacket);
+	return fd >= 0 ? fd : open_loopback(port, seqpacket);
+}
+
+static void remove_caller(struct caller *caller)
+{
+	struct nec_parent *parent = caller->parent;
+	struct caller **link = &parent->callers;
+
+	while (*link != caller)
+		link = &(*link)->next;
+	*link = caller->next;
+	parent->caller_count--;
+	nec_source_free(caller->source);
+	nec_source_free(caller->timer);
+	if (caller->fd >= 0)
+		(void)close(caller->fd);
+	free(caller);
+}
+
+static void on_connected(void *userdata, int fd, int result)
+{
+	const char *line = userdata;
+
+	/* The line is lost only on a connection that is broken already. */
+	if (result == 0)
+		(void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
+}
+
+/* Hands a caller whose line is complete over to the device. */
+static void connect_caller(struct caller *caller)
+{
+	struct nec_parent *parent = caller->parent;
+	unsigned long port;
+	char *end;
+
+	caller->line[caller->size - 1] = '\0';
+	if (strncmp(caller->line, "CONNECT ", 8) != 0 || caller->line[8] < '0' ||
+	    caller->line[8] > '9') {
+		remove_caller(caller);
+		return;
+	}
+	port = strtoul(caller->line + 8, &end, 10);
+	if (*end || port >= UINT32_MAX) {
+		remove_caller(caller);
+		return;
+	}
+	nec_source_free(TAKE_PTR(caller->source));
+	if (nec_vsock_connect(parent->vsock, caller->fd, (uint32_t)port, false, on_connected,
+			      (void *)"OK 1073741824\n", NULL) == 0)
+		caller->fd = -1; /* the device's now */
+	remove_caller(caller);
+}
+
+/* Byte by byte: what follows the line belongs to the enclave. */
+static void on_caller(void *userdata, uint32_t events)
+{
+	struct caller *caller = userdata;
+
+	(void)events;
+	for (;;) {
+		ssize_t n = read(caller->fd, caller->line + caller->size, 1);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0 || ++caller->size == LINE_BYTES) {
+			remove_caller(caller);
+			return;
+		}
+		if (caller->line[caller->size - 1] == '\n') {
+			connect_caller(caller);
+			return;
+		}
+	}
+}
+
+static void on_caller_late(void *userdata, uint32_t events)
+{
+	(void)events;
+	remove_caller(userdata);
+}
+
+static void on_listener(void *userdata, uint32_t events)
+{
+	struct nec_parent *parent = userdata;
+	struct caller *caller = NULL;
+	int fd = accept4(parent->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	if (parent->caller_count < MAX_CALLERS)
+		caller = calloc(1, sizeof(*caller));
+	if (!caller) {
+		(void)close(fd);
+		return;
+	}
+	caller->parent = parent;
+	caller->fd = fd;
+	caller->next = parent->callers;
+	parent->callers = caller;
+	parent->caller_count++;
+	if (nec_loop_add_fd(parent->loop, fd, EPOLLIN, on_caller, caller, &caller->source, NULL) <
+		    0 ||
+	    nec_loop_add_timer(parent->loop, line_usec, on_caller_late, caller, &caller->timer,
+			       NULL) < 0)
+		remove_caller(caller);
+}
+
+static int listen_for_callers(struct nec_parent *parent, nec_error *err)
+{
+	int r = nec_path_socket(&parent->listener_path, err, "%s/%" PRIu64 ".vsock", parent->dir,
+				parent->cid);
+
+	if (r < 0)
+		return r;
+	parent->listener = nec_listen_unix(parent->listener_path.text, 0660, err);
+	if (parent->listener < 0)
+		return parent->listener;
+	return nec_loop_add_fd(parent->loop, parent->listener, EPOLLIN, on_listener, parent,
+			       &parent->listener_source, err);
+}
+
+int nec_parent_new(struct nec_loop *loop, const char *dir, uint64_t cid, nec_heartbeat_fn heartbeat,
+		   void *userdata, struct nec_parent **ret, nec_error *err)
+{
+	struct nec_parent *parent = calloc(1, sizeof(*parent));
+	struct nec_vsock_host host = { .userdata = parent, .connect = on_guest_connect };
+	int r;
+
+	if (!parent)
+		return nec_error_no_memory(err);
+	parent->loop = loop;
+	parent->cid = cid;
+	parent->listener = -1;
+	parent->heartbeat_fd = -1;
+	parent->heartbeat = heartbeat;
+	parent->userdata = userdata;
+	parent->dir = strdup(dir);
+	r = parent->dir ? listen_for_callers(parent, err) : nec_error_no_memory(err);
+	if (r == 0)
+		r = nec_vsock_new(loop, cid, &host, &parent->vsock, err);
+	if (r < 0) {
+		nec_parent_free(parent);
+		return r;
+	}
+	*ret = parent;
+	return 0;
+}
+
+void nec_parent_free(struct nec_parent *parent)
+{
+	if (!parent)
+		return;
+	while (parent->callers)
+		remove_caller(parent->callers);
+	end_heartbeat(parent);
+	nec_vsock_free(parent->vsock);
+	nec_source_free(parent->listener_source);
+	if (parent->listener >= 0) {
+		(void)unlink(parent->listener_path.text);
+		(void)close(parent->listener);
+	}
+	free(parent->dir);
+	free(parent);
+}

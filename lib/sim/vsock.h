@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vsock device of a simulated enclave: streams between the guest's vsock and host sockets.
+ *
+ * It runs in the holder's event loop. What the guest sends is never trusted: packets that make no
+ * sense are counted and answered by RST, a connection's memory is bounded by the credit it was
+ * given, and when the guest takes no packets, nothing more is read from the host sockets.
+ */
+#ifndef NEC_SIM_VSOCK_H
+#define NEC_SIM_VSOCK_H
+
+#include "base/loop.h"
+#include "sim/virtqueue.h"
+
+/* Well-known CIDs, <linux/vm_sockets.h>: the parent instance is 3 for an enclave (AWS). */
+#define NEC_VSOCK_PARENT_CID 3
+
+enum nec_vsock_queue { NEC_VSOCK_TO_GUEST = 0, NEC_VSOCK_FROM_GUEST = 1, NEC_VSOCK_QUEUES = 2 };
+
+struct nec_vsock;
+
+/* What lies on the host's side of the device. */
+struct nec_vsock_host {
+	void *userdata;
+	/*
+	 * The guest connects to @cid:@port. Returns a non-blocking socket that is connected or
+	 * connecting and becomes the device's, or a negative errno, which becomes an RST.
+	 */
+	int (*connect)(void *userdata, uint64_t cid, uint32_t port, bool seqpacket);
+};
+
+struct nec_vsock_stats {
+	uint64_t connections; /* opened, either way */
+	uint64_t open;        /* now */
+	uint64_t to_guest_bytes;
+	uint64_t from_guest_bytes;
+	uint64_t malformed; /* packets that make no sense */
+	uint64_t resets;    /* RST sent */
+};
+
+int nec_vsock_new(struct nec_loop *loop, uint64_t guest_cid, const struct nec_vsock_host *host,
+		  struct nec_vsock **ret, nec_error *err);
+void nec_vsock_free(struct nec_vsock *vsock);
+
+/* The queue, for whoever starts and stops it (vhost-user). Call nec_vsock_reset() when one stops.
+ */
+struct nec_virtqueue *nec_vsock_get_queue(struct nec_vsock *vsock, enum nec_vsock_queue queue);
+
+/* How to interrupt the guest when buffers of a queue were used; set by whoever starts the queues.
+ */
+void nec_vsock_set_interrupt(struct nec_vsock *vsock,
+			     void (*interrupt)(void *userdata, enum nec_vsock_queue queue),
+			     void *userdata);
+
+/* The guest offers new buffers in a queue. */
+void nec_vsock_kick(struct nec_vsock *vsock, enum nec_vsock_queue queue);
+
+/* The guest was reset or is gone: every connection ends. */
+void nec_vsock_reset(struct nec_vsock *vsock);
+
+/* @result: 0 when the guest accepted, else a negative errno; called once, before any data flows. */
+typedef void (*nec_vsock_connected_fn)(void *userdata, int fd, int result);
+
+/*
+ * Connects the non-blocking socket @fd to @port of the guest, as the parent instance. On success
+ * @fd belongs to the device. Returns 0, -ENOTCONN when the guest's driver is not ready, or -EMFILE.
+ */
+int nec_vsock_connect(struct nec_vsock *vsock, int fd, uint32_t port, bool seqpacket,
+		      nec_vsock_connected_fn connected, void *userdata, nec_error *err);
+
+struct nec_vsock_stats nec_vsock_get_stats(const struct nec_vsock *vsock);
+
+#endif
