@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An enclave in the simulation: a claim on its pool, a parent instance, a machine. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "enclave/backend.h"
+#include "enclave/paths.h"
+#include "image/kernel.h"
+#include "sim/machine.h"
+#include "sim/parent.h"
+#include "sim/pool.h"
+#include "sim/vhost-user.h"
+
+struct qemu {
+	struct nec_backend base;
+	struct nec_loop *loop;
+	struct nec_backend_events events;
+	struct nec_sim_claim claim;
+	struct nec_parent *parent;
+	struct nec_vhost_user *vhost;
+	struct nec_machine machine;
+	struct nec_source *machine_source;
+	int log_fd; /* what QEMU says, in case it does not start */
+	bool ended;
+};
+
+static void free_qemu(struct nec_backend *backend)
+{
+	struct qemu *qemu = (struct qemu *)backend;
+
+	nec_source_free(qemu->machine_source);
+	(void)nec_machine_end(&qemu->machine);
+	nec_vhost_user_free(qemu->vhost);
+	nec_parent_free(qemu->parent);
+	if (qemu->base.console_fd >= 0)
+		(void)close(qemu->base.console_fd);
+	if (qemu->log_fd >= 0)
+		(void)close(qemu->log_fd);
+	nec_sim_claim_release(&qemu->claim);
+	free(qemu);
+}
+
+static const struct nec_backend_ops qemu_ops = { .name = "qemu", .free = free_qemu };
+
+static void on_heartbeat(void *userdata)
+{
+	struct qemu *qemu = userdata;
+
+	qemu->events.heartbeat(qemu->events.userdata);
+}
+
+/* The last line that QEMU wrote, which says why it did not go on; "" when it wrote none. */
+static void last_words(const struct qemu *qemu, char *to, size_t size)
+{
+	cleanup_buffer struct nec_buffer text = { 0 };
+	char *line;
+
+	to[0] = '\0';
+	if (lseek(qemu->log_fd, 0, SEEK_SET) != 0 ||
+	    nec_file_read_all_fd(qemu->log_fd, "QEMU's messages", 65536, &text, NULL) < 0 ||
+	    text.size == 0)
+		return;
+	while (text.size > 0 && text.data[text.size - 1] == '\n')
+		text.data[--text.size] = '\0';
+	line = strrchr((char *)text.data, '\n');
+	(void)snprintf(to, size, ": %s", line ? line + 1 : (char *)text.data);
+}
+
+static void on_machine_ended(void *userdata, uint32_t events)
+{
+	struct qemu *qemu = userdata;
+	char words[256];
+	char how[320];
+	int status;
+
+	(void)events;
+	if (qemu->ended)
+		return;
+	qemu->ended = true;
+	nec_source_free(TAKE_PTR(qemu->machine_source));
+	status = nec_machine_end(&qemu->machine);
+	last_words(qemu, words, sizeof(words));
+	if (WIFSIGNALED(status))
+		(void)snprintf(how, sizeof(how), "its machine was killed by signal %d%s",
+			       WTERMSIG(status), words);
+	else if (WEXITSTATUS(status) != 0)
+		(void)snprintf(how, sizeof(how), "its machine failed with status %d%s",
+			       WEXITSTATUS(status), words);
+	else
+		(void)snprintf(how, sizeof(how), "its machine stopped");
+	qemu->events.ended(qemu->events.userdata, how);
+}
+
+/* The machine's end is noticed by its process; a broken protocol has to end the machine. */
+static void on_vhost_ended(void *userdata, const nec_error *err)
+{
+	struct qemu *qemu = userdata;
+
+	if (err && qemu->machine.pid > 0)
+		(void)kill(qemu->machine.pid, SIGKILL);
+}
+
+/* A section, or several behind each other, as a file of its own. Returns the fd. */
+static int copy_sections(const nec_eif *eif, enum nec_eif_section_type type, uint64_t *bytes,
+			 nec_error *err)
+{
+	cleanup_close int fd = nec_file_temporary(err);
+	uint64_t size = 0;
+	int r = fd < 0 ? fd : 0;
+
+	for (size_t i = 0; i < eif->layout.count && r == 0; i++) {
+		const struct nec_eif_section *section = &eif->layout.sections[i];
+
+		if (section->type != type)
+			continue;
+		r = nec_file_copy_range(eif->fd, eif->name, section->data_offset, fd,
+					"a temporary file", size, section->size_bytes, NULL, err);
+		size += section->size_bytes;
+	}
+	*bytes += size;
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+/*
+ * The kernels that nitro-cli ships (4.14) learn of their devices from the command line and want no
+ * ACPI; distributions' kernels find them by ACPI. $NEC_SIM_DEVICES (acpi, cmdline) overrides the
+ * guess.
+ */
+static bool devices_on_cmdline(const nec_eif *eif)
+{
+	const struct nec_eif_section *section = nec_eif_find_section(eif, NEC_EIF_KERNEL);
+	const char *wish = getenv("NEC_SIM_DEVICES");
+	struct nec_kernel kernel = { 0 };
+
+	if (wish && *wish)
+		return strcmp(wish, "cmdline") == 0;
+	if (nec_kernel_probe(eif->fd, eif->name, section->data_offset, section->size_bytes, &kernel,
+			     NULL) < 0)
+		return false;
+	return strncmp(kernel.release, "4.", 2) == 0 || strstr(kernel.release, "amzn");
+}
+
+static int start_machine(struct qemu *qemu, const nec_eif *eif, struct nec_machine_options *options,
+			 nec_error *err)
+{
+	cleanup_buffer struct nec_buffer cmdline = { 0 };
+	cleanup_close int kernel = -1;
+	cleanup_close int initrd = -1;
+	uint64_t bytes = 0;
+	uint64_t begin = nec_loop_now();
+	int r;
+
+	r = nec_eif_read_whole(eif, nec_eif_find_section(eif, NEC_EIF_CMDLINE), NEC_EIF_MAX_CMDLINE,
+			       &cmdline, err);
+	if (r == 0)
+		r = kernel = copy_sections(eif, NEC_EIF_KERNEL, &bytes, err);
+	if (r >= 0)
+		r = initrd = copy_sections(eif, NEC_EIF_RAMDISK, &bytes, err);
+	if (r < 0)
+		return r;
+	qemu->events.phase(qemu->events.userdata, "load", nec_loop_now() - begin, bytes);
+	begin = nec_loop_now();
+	options->kernel_fd = kernel;
+	options->initrd_fd = initrd;
+	options->cmdline = nec_buffer_text(&cmdline);
+	options->mmio_on_cmdline = devices_on_cmdline(eif);
+	options->log_fd = qemu->log_fd;
+	r = nec_machine_start(options, &qemu->machine, err);
+	if (r == 0)
+		r = nec_loop_add_fd(qemu->loop, qemu->machine.pid_fd, EPOLLIN, on_machine_ended,
+				    qemu, &qemu->machine_source, err);
+	qemu->events.phase(qemu->events.userdata, "start", nec_loop_now() - begin, 0);
+	return r;
+}
+
+static int socket_pair(int pair[2], nec_error *err)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot make a socket pair");
+	return 0;
+}
+
+static int connect_devices(struct qemu *qemu, const nec_eif *eif, const char *dir, nec_error *err)
+{
+	struct nec_machine_options options = {
+		.arch = nec_eif_get_arch(eif),
+		.memory_mib = qemu->claim.memory_mib,
+		.cpu_count = qemu->claim.cpu_count,
+		.since = nec_machine_read_ticks(),
+	};
+	struct nec_path cache;
+	int vsock[2] = { -1, -1 };
+	int console[2] = { -1, -1 };
+	int r;
+
+	r = nec_path_socket(&cache, err, "%s/kvm", dir);
+	if (r == 0)
+		r = socket_pair(vsock, err);
+	if (r < 0)
+		return r;
+	options.accel = nec_machine_probe(options.arch, cache.text);
+	r = nec_vhost_user_new(qemu->loop, vsock[0], nec_parent_get_vsock(qemu->parent),
+			       qemu->claim.cid, on_vhost_ended, qemu, &qemu->vhost, err);
+	if (r < 0)
+		(void)close(vsock[0]);
+	if (r == 0)
+		r = socket_pair(console, err);
+	if (r == 0) {
+		qemu->base.console_fd = console[0];
+		options.vsock_fd = vsock[1];
+		options.console_fd = console[1];
+		r = start_machine(qemu, eif, &options, err);
+		(void)close(console[1]);
+	}
+	(void)close(vsock[1]);
+	return r;
+}
+
+static int take_claim(struct qemu *qemu, const struct nec_launch_request *request, const char *dir,
+		      nec_error *err)
+{
+	const struct nec_sim_wish wish = {
+		.cid = request->cid,
+		.memory_mib = request->memory_mib,
+		.cpu_count = (uint32_t)request->cpu_count,
+		.cpus = request->cpus.ids,
+		.cpus_size = request->cpus.count,
+	};
+	uint64_t begin = nec_loop_now();
+	int r = nec_sim_claim_take(dir, &wish, &qemu->claim, err);
+
+	if (r < 0)
+		return r;
+	qemu->base.started.slot_uid = qemu->claim.slot_uid;
+	qemu->base.started.cid = qemu->claim.cid;
+	qemu->base.started.memory_mib = qemu->claim.memory_mib;
+	qemu->base.started.cpus.count = qemu->claim.cpu_count;
+	memcpy(qemu->base.started.cpus.ids, qemu->claim.cpus, sizeof(qemu->claim.cpus));
+	qemu->events.phase(qemu->events.userdata, "memory", nec_loop_now() - begin,
+			   qemu->claim.memory_mib << 20);
+	return 0;
+}
+
+int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_request *request,
+			   const nec_eif *eif, const struct nec_backend_events *events,
+			   struct nec_backend **ret, nec_error *err)
+{
+	struct qemu *qemu = calloc(1, sizeof(*qemu));
+	struct nec_path dir;
+	int r;
+
+	if (!qemu)
+		return nec_error_no_memory(err);
+	*qemu = (struct qemu){
+		.base = { .ops = &qemu_ops, .console_fd = -1 },
+		.loop = loop,
+		.events = *events,
+		.claim = NEC_SIM_CLAIM_INIT,
+		.machine = { .pid_fd = -1 },
+		.log_fd = -1,
+	};
+	r = nec_path_socket(&dir, err, "%s/" NEC_SIM_DIR, request->sockets_dir);
+	if (r == 0)
+		r = qemu->log_fd = nec_file_temporary(err);
+	if (r >= 0)
+		r = take_claim(qemu, request, dir.text, err);
+	if (r == 0)
+		r = nec_parent_new(loop, dir.text, qemu->claim.cid, on_heartbeat, qemu,
+				   &qemu->parent, err);
+	if (r == 0)
+		r = connect_devices(qemu, eif, dir.text, err);
+	if (r < 0) {
+		free_qemu(&qemu->base);
+		return r;
+	}
+	*ret = &qemu->base;
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runs an enclave, as the holder sees it: the same few calls for the device and for the
+ * simulation. */
+#ifndef NEC_ENCLAVE_BACKEND_H
+#define NEC_ENCLAVE_BACKEND_H
+
+#include "base/loop.h"
+#include "enclave/console.h"
+#include "enclave/launch-message.h"
+#include "image/eif.h"
+
+enum nec_backend_kind { NEC_BACKEND_NITRO, NEC_BACKEND_QEMU };
+
+struct nec_backend;
+
+struct nec_backend_events {
+	void *userdata;
+	/* A step of the launch is done. */
+	void (*phase)(void *userdata, const char *name, uint64_t usec, uint64_t bytes);
+	/* The enclave's init runs; from the loop, at most once. */
+	void (*heartbeat)(void *userdata);
+	/* The enclave is no more; from the loop, at most once. @how is for people: "killed by
+	 * signal 9". */
+	void (*ended)(void *userdata, const char *how);
+};
+
+struct nec_backend_ops {
+	const char *name; /* in JSON: "qemu"; NULL for the device, which says nothing */
+	/* Ends the enclave if it runs, and gives back everything. */
+	void (*free)(struct nec_backend *backend);
+};
+
+struct nec_backend {
+	const struct nec_backend_ops *ops;
+	struct nec_launch_started started;
+	int console_fd; /* the holder's from here on; -1 when there is none */
+};
+
+/*
+ * Takes what the enclave needs, loads the image and starts it. On failure nothing is left.
+ * Returns 0 or a negative errno.
+ */
+int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_request *request,
+			   const nec_eif *eif, const struct nec_backend_events *events,
+			   struct nec_backend **ret, nec_error *err);
+
+/*
+ * The same on the device. Waits for the heartbeat's port if another program has it, running the
+ * loop meanwhile; -ECANCELED (NEC_E_CANCELLED) when that is stopped. @context: for the device it
+ * names; may be NULL.
+ */
+int nec_backend_nitro_start(struct nec_loop *loop, const nec_context *context,
+			    const struct nec_launch_request *request, const nec_eif *eif,
+			    const struct nec_backend_events *events, struct nec_backend **ret,
+			    nec_error *err);
+
+static inline void nec_backend_free(struct nec_backend *backend)
+{
+	if (backend)
+		backend->ops->free(backend);
+}
+
+#endif

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The holder's life: launch, boot, hold, end. */
+#include "enclave/holder.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "enclave/frame.h"
+
+/* Consoles of ended enclaves that can still be read. */
+enum { KEPT_RECORDINGS = 16 };
+
+/* A guest may have 2048 connections open, and must not keep the holder from being reached. */
+enum { DESCRIPTORS = 8192 };
+
+static int start_backend_by_kind(struct nec_loop *loop, const struct nec_launch_request *request,
+				 const nec_eif *eif, const struct nec_backend_events *events,
+				 struct nec_backend **ret, nec_error *err)
+{
+	if (request->backend == NEC_BACKEND_QEMU)
+		return nec_backend_qemu_start(loop, request, eif, events, ret, err);
+	return nec_backend_nitro_start(loop, NULL, request, eif, events, ret, err);
+}
+
+static int get_peer(int fd, uid_t *ret)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+		return -errno;
+	*ret = credentials.uid;
+	return 0;
+}
+
+const struct nec_holder_host nec_holder_host = {
+	.start_backend = start_backend_by_kind,
+	.get_peer = get_peer,
+};
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void send_message(struct holder *holder, const struct nec_launch_message *message)
+{
+	cleanup_buffer struct nec_buffer frame = { 0 };
+
+	if (holder->launcher_fd < 0)
+		return;
+	nec_launch_message_encode(message, &frame);
+	/* A launcher that is gone is noticed by its end of file. */
+	(void)!send(holder->launcher_fd, frame.data, frame.size, MSG_NOSIGNAL);
+}
+
+static void close_launcher(struct holder *holder)
+{
+	nec_source_free(TAKE_PTR(holder->launcher));
+	if (holder->launcher_fd >= 0)
+		(void)close(TAKE_FD(holder->launcher_fd));
+}
+
+static void fail(struct holder *holder, const nec_error *err)
+{
+	const struct nec_launch_message message = { .kind = NEC_LAUNCH_FAILED, .failed = *err };
+
+	/* The launcher's descriptor is closed last: its end of file says that nothing is left. */
+	send_message(holder, &message);
+	nec_source_free(TAKE_PTR(holder->launcher));
+	/* What else this round of the loop brings must not undo it. */
+	holder->state = HOLDER_TERMINATING;
+	nec_loop_stop(holder->loop, 1);
+}
+
+void holder_enclave_id(const struct holder *holder, char *to, size_t size)
+{
+	nec_enclave_id(holder->started.slot_uid, to, size);
+}
+
+static void describe_cpus(const struct nec_cpu_ids *cpus, struct nec_buffer *to)
+{
+	nec_buffer_printf(to, ",\"NumberOfCPUs\":%" PRIu32 ",\"CPUIDs\":[", cpus->count);
+	for (uint32_t i = 0; i < cpus->count; i++)
+		nec_buffer_printf(to, "%s%" PRIu32, i > 0 ? "," : "", cpus->ids[i]);
+	nec_buffer_append_text(to, "]");
+}
+
+void holder_describe(const struct holder *holder, bool metadata, struct nec_buffer *to)
+{
+	static const char *const states[] = {
+		[HOLDER_BOOTING] = "RUNNING",
+		[HOLDER_RUNNING] = "RUNNING",
+		[HOLDER_TERMINATING] = "TERMINATING",
+	};
+	const struct nec_launch_started *started = &holder->started;
+	const char *image = holder->description.image;
+	char id[128];
+
+	holder_enclave_id(holder, id, sizeof(id));
+	nec_buffer_append_text(to, "{\"EnclaveName\":");
+	nec_json_print_string(holder->request.name, to);
+	nec_buffer_printf(to, ",\"EnclaveID\":\"%s\",\"ProcessID\":%d,\"EnclaveCID\":%" PRIu64, id,
+			  (int)getpid(), started->cid);
+	describe_cpus(&started->cpus, to);
+	nec_buffer_printf(to, ",\"MemoryMiB\":%" PRIu64 ",\"State\":\"%s\",\"Flags\":\"%s\"",
+			  started->memory_mib, states[holder->state],
+			  holder->request.debug ? "DEBUG_MODE" : "NONE");
+	nec_buffer_printf(to, ",\"Measurements\":%s", holder->description.measurements);
+	/* "{...}" becomes the members after what stands already. */
+	if (metadata && image && strlen(image) > 2)
+		nec_buffer_printf(to, ",%.*s", (int)strlen(image) - 2, image + 1);
+	if (holder->backend_name)
+		nec_buffer_printf(to, ",\"Backend\":\"%s\"", holder->backend_name);
+	nec_buffer_printf(to, ",\"StartTime\":%" PRId64 "}", holder->started_at);
+}
+
+static void on_phase(void *userdata, const char *name, uint64_t usec, uint64_t bytes)
+{
+	const struct nec_launch_message message = {
+		.kind = NEC_LAUNCH_PHASE,
+		.phase = { .name = (char *)name, .usec = usec, .bytes = bytes },
+	};
+
+	send_message(userdata, &message);
+}
+
+/* Both are there: the enclave runs and we know what to say of it. From here on it is ours alone. */
+static void become_ready(struct holder *holder)
+{
+	const struct nec_launch_message ready = { .kind = NEC_LAUNCH_READY };
+	nec_error err = NEC_ERROR_INIT;
+
+	if (!holder->has_heartbeat || !holder->has_description || holder->state != HOLDER_BOOTING)
+		return;
+	nec_source_free(TAKE_PTR(holder->boot_timer));
+	if (control_open(holder, &err) < 0) {
+		fail(holder, &err);
+		return;
+	}
+	holder->state = HOLDER_RUNNING;
+	send_message(holder, &ready);
+	close_launcher(holder);
+}
+
+static void on_heartbeat(void *userdata)
+{
+	struct holder *holder = userdata;
+
+	on_phase(holder, "heartbeat", nec_loop_now() - holder->boot_began, 0);
+	holder->has_heartbeat = true;
+	become_ready(holder);
+}
+
+/* In words, for the launcher and for the record. */
+static void explain_end(const struct holder *holder, const char *how, char *to, size_t size)
+{
+	struct nec_console_verdict verdict = { 0 };
+
+	if (holder->console) {
+		nec_console_drain(holder->console);
+		verdict = nec_console_get_verdict(holder->console);
+	}
+	switch (verdict.end) {
+	case NEC_CONSOLE_END_EXIT:
+		(void)snprintf(to, size, "its main process ended with status %d", verdict.value);
+		break;
+	case NEC_CONSOLE_END_SIGNAL:
+		(void)snprintf(to, size, "its main process was killed by signal %d", verdict.value);
+		break;
+	case NEC_CONSOLE_END_PANIC:
+		(void)snprintf(to, size, "its kernel panicked");
+		break;
+	case NEC_CONSOLE_END_MEMORY:
+		(void)snprintf(to, size, "its kernel ran out of memory");
+		break;
+	case NEC_CONSOLE_END_UNKNOWN:
+		(void)snprintf(to, size, "%s", how);
+	}
+}
+
+static void on_ended(void *userdata, const char *how)
+{
+	struct holder *holder = userdata;
+	nec_error err = NEC_ERROR_INIT;
+	char why[384];
+
+	if (holder->state == HOLDER_BOOTING) {
+		explain_end(holder, how, why, sizeof(why));
+		(void)nec_error_set(&err, NEC_E_ENCLAVE_BOOT, -ECONNRESET,
+				    "the enclave ended before it was up: %s", why);
+		fail(holder, &err);
+		return;
+	}
+	if (holder->console)
+		nec_console_drain(holder->console);
+	holder_terminate(holder);
+}
+
+static void on_boot_timeout(void *userdata, uint32_t events)
+{
+	struct holder *holder = userdata;
+	nec_error err = NEC_ERROR_INIT;
+
+	(void)events;
+	if (holder->state != HOLDER_BOOTING)
+		return;
+	(void)nec_error_set(&err, NEC_E_ENCLAVE_BOOT, -ETIMEDOUT,
+			    "the enclave sent no heartbeat within %" PRIu64 " s",
+			    holder->request.boot_timeout_usec / 1000000);
+	fail(holder, &err);
+}
+
+void holder_terminate(struct holder *holder)
+{
+	if (holder->state == HOLDER_TERMINATING)
+		return;
+	holder->state = HOLDER_TERMINATING;
+	nec_loop_stop(holder->loop, 0);
+}
+
+static void on_signal(void *userdata, uint32_t events)
+{
+	struct holder *holder = userdata;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	(void)!read(holder->signal_fd, &info, sizeof(info));
+	holder_terminate(holder);
+}
+
+/* The launcher's only further message is the description; its end ends a launch that is not done.
+ */
+static void on_launcher(void *userdata, uint32_t events)
+{
+	struct holder *holder = userdata;
+	struct nec_launch_message message = { 0 };
+	int r = nec_frame_read(holder->launcher_reader, holder->launcher_fd, NULL);
+
+	(void)events;
+	if (r == 0)
+		return;
+	if (r > 0)
+		r = nec_launch_message_decode(holder->launcher_reader->payload.data,
+					      holder->launcher_reader->payload.size, &message,
+					      NULL);
+	if (r < 0 || message.kind != NEC_LAUNCH_DESCRIPTION || holder->has_description) {
+		if (r == 0)
+			nec_launch_message_free(&message);
+		holder_terminate(holder);
+		return;
+	}
+	nec_frame_next(holder->launcher_reader);
+	holder->description = message.description;
+	holder->has_description = true;
+	become_ready(holder);
+}
+
+/* The first message, with the image's descriptor: read before the loop, there is nothing else to
+ * do. */
+static int receive_request(struct holder *holder, int *eif_fd, nec_error *err)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	uint8_t byte;
+	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr header = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct nec_launch_message message = { 0 };
+	struct cmsghdr *c;
+	int r;
+
+	/* One byte carries the descriptor, the frame follows. */
+	if (recvmsg(holder->launcher_fd, &header, MSG_CMSG_CLOEXEC) != 1)
+		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO, "the launcher sent nothing");
+	c = CMSG_FIRSTHDR(&header);
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO, "the launcher sent no image");
+	memcpy(eif_fd, CMSG_DATA(c), sizeof(*eif_fd));
+	r = nec_frame_read(holder->launcher_reader, holder->launcher_fd, err);
+	if (r > 0)
+		r = nec_launch_message_decode(holder->launcher_reader->payload.data,
+					      holder->launcher_reader->payload.size, &message, err);
+	if (r < 0)
+		return r;
+	nec_frame_next(holder->launcher_reader);
+	if (message.kind != NEC_LAUNCH_REQUEST) {
+		nec_launch_message_free(&message);
+		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO, "the launcher sent no request");
+	}
+	holder->request = message.request;
+	/* From here on a launcher that is slow, or stopped, holds nothing up. */
+	return nec_socket_set_nonblocking(holder->launcher_fd);
+}
+
+static int watch_signals(struct holder *holder, nec_error *err)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGQUIT);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	/* The descriptors that a machine gives us to signal it by are written to, not sent to. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	holder->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (holder->signal_fd < 0)
+		return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot watch signals");
+	return nec_loop_add_fd(holder->loop, holder->signal_fd, EPOLLIN, on_signal, holder,
+			       &holder->signals, err);
+}
+
+static int start_backend(struct holder *holder, int eif_fd, nec_error *err)
+{
+	const struct nec_backend_events events = {
+		.userdata = holder,
+		.phase = on_phase,
+		.heartbeat = on_heartbeat,
+		.ended = on_ended,
+	};
+	cleanup_eif nec_eif *eif = NULL;
+	int r = nec_eif_open_fd(NULL, eif_fd, "the image", &eif, err);
+
+	if (r < 0)
+		return r;
+	r = holder->host->start_backend(holder->loop, &holder->request, eif, &events,
+					&holder->backend, err);
+	if (r < 0)
+		return r;
+	holder->boot_began = nec_loop_now();
+	holder->started = holder->backend->started;
+	holder->started.pid = (uint64_t)getpid();
+	holder->backend_name = holder->backend->ops->name;
+	return 0;
+}
+
+static int open_console(struct holder *holder, nec_error *err)
+{
+	const char *dir = holder->request.sockets_dir;
+	uint64_t slot = holder->started.slot_uid;
+	bool debug = holder->request.debug;
+	int fd = TAKE_FD(holder->backend->console_fd);
+	int r;
+
+	if (fd < 0)
+		return 0;
+	r = nec_path_socket(&holder->console_socket, err, "%s/" NEC_CONSOLE_DIR "/%" PRIx64 ".sock",
+			    dir, slot);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	(void)snprintf(holder->console_log.text, sizeof(holder->console_log.text),
+		       "%s/" NEC_CONSOLE_DIR, dir);
+	nec_console_prune(holder->console_log.text, KEPT_RECORDINGS);
+	(void)snprintf(holder->console_log.text, sizeof(holder->console_log.text),
+		       "%s/" NEC_CONSOLE_DIR "/%" PRIx64 ".log", dir, slot);
+	return nec_console_new(holder->loop, fd, debug ? holder->console_socket.text : NULL,
+			       holder->console_log.text, holder->request.console_limit,
+			       &holder->console, err);
+}
+
+static void tell_started(struct holder *holder)
+{
+	struct nec_launch_message message = { .kind = NEC_LAUNCH_STARTED };
+
+	message.started = holder->started;
+	holder->started_at = (int64_t)time(NULL);
+	send_message(holder, &message);
+}
+
+static int launch(struct holder *holder, nec_error *err)
+{
+	int eif_fd = -1;
+	int r = receive_request(holder, &eif_fd, err);
+
+	if (r == 0)
+		r = watch_signals(holder, err);
+	if (r == 0)
+		r = nec_sockets_dir_make(holder->request.sockets_dir, err);
+	if (r == 0)
+		r = nec_loop_add_fd(holder->loop, holder->launcher_fd, EPOLLIN, on_launcher, holder,
+				    &holder->launcher, err);
+	if (r == 0)
+		r = start_backend(holder, eif_fd, err);
+	if (eif_fd >= 0)
+		(void)close(eif_fd);
+	if (r == 0)
+		r = open_console(holder, err);
+	if (r == 0)
+		r = nec_loop_add_timer(holder->loop, holder->request.boot_timeout_usec,
+				       on_boot_timeout, holder, &holder->boot_timer, err);
+	if (r == 0)
+		tell_started(holder);
+	return r;
+}
+
+static void clean_up(struct holder *holder)
+{
+	nec_source_free(holder->boot_timer);
+	nec_source_free(TAKE_PTR(holder->launcher));
+	nec_backend_free(holder->backend);
+	/* Only now it is true that the enclave has terminated. */
+	control_close(holder);
+	nec_console_free(holder->console);
+	nec_source_free(holder->signals);
+	if (holder->signal_fd >= 0)
+		(void)close(holder->signal_fd);
+	nec_frame_reader_free(holder->launcher_reader);
+	free(holder->request.name);
+	free(holder->request.sockets_dir);
+	free(holder->description.measurements);
+	free(holder->description.image);
+	close_launcher(holder);
+	nec_loop_free(holder->loop);
+}
+
+int nec_holder_run(int launcher_fd, const struct nec_holder_host *host)
+{
+	struct nec_frame_reader reader = { .limit = NEC_LAUNCH_MAX_FRAME };
+	struct holder holder = {
+		.host = host,
+		.launcher_fd = launcher_fd,
+		.launcher_reader = &reader,
+		.signal_fd = -1,
+	};
+	nec_error err = NEC_ERROR_INIT;
+	int r = nec_loop_new(&holder.loop, &err);
+
+	if (r < 0)
+		return 1;
+	raise_descriptor_limit();
+	r = launch(&holder, &err);
+	if (r < 0)
+		fail(&holder, &err);
+	else
+		r = nec_loop_run(holder.loop, NULL);
+	clean_up(&holder);
+	return r == 0 ? 0 : 1;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runtime directory. */
+#include "enclave/paths.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/files.h"
+
+void nec_sockets_dir(bool simulation, struct nec_path *ret)
+{
+	static const char system_dir[] = "/run/nitro_enclaves";
+	const char *wish = getenv("NITRO_CLI_SOCKETS_PATH");
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (wish && *wish)
+		(void)snprintf(ret->text, sizeof(ret->text), "%s", wish);
+	else if (!simulation || geteuid() == 0 || access(system_dir, W_OK) == 0)
+		(void)snprintf(ret->text, sizeof(ret->text), "%s", system_dir);
+	else if (runtime && *runtime)
+		(void)snprintf(ret->text, sizeof(ret->text), "%s/nitro_enclaves", runtime);
+	else
+		(void)snprintf(ret->text, sizeof(ret->text), "/tmp/nitro_enclaves-%u",
+			       (unsigned int)geteuid());
+}
+
+static int make_dir(const char *path, nec_error *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0775) < 0 && errno != EEXIST)
+		return nec_error_set_system(err, NEC_E_FILE_WRITE, -errno, "cannot make %s", path);
+	/* In /tmp somebody else may have made it to listen in. */
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    (st.st_uid != 0 && st.st_uid != geteuid() && geteuid() != 0))
+		return nec_error_set(err, NEC_E_FILE_WRITE, -EPERM,
+				     "%s is not a directory of root's or of yours", path);
+	return 0;
+}
+
+int nec_sockets_dir_make(const char *dir, nec_error *err)
+{
+	static const char *const names[] = { "", "/" NEC_CONSOLE_DIR, "/" NEC_SIM_DIR };
+	struct nec_path path;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
+		(void)snprintf(path.text, sizeof(path.text), "%s%s", dir, names[i]);
+		r = make_dir(path.text, err);
+	}
+	return r;
+}
+
+/* Without white space, as nitro-cli takes it; a machine that is no EC2 instance has none. */
+static void read_instance_id(char *to, size_t size)
+{
+	cleanup_buffer struct nec_buffer tag = { 0 };
+	size_t used = 0;
+
+	if (nec_file_read_all("/sys/devices/virtual/dmi/id/board_asset_tag", 256, &tag, NULL) < 0)
+		nec_buffer_append_text(&tag, "i-0000000000000000");
+	for (const char *c = nec_buffer_text(&tag); *c && used + 1 < size; c++)
+		if (!strchr(" \t\r\n", *c))
+			to[used++] = *c;
+	to[used] = '\0';
+}
+
+void nec_enclave_id(uint64_t slot_uid, char *to, size_t size)
+{
+	char instance[64];
+
+	read_instance_id(instance, sizeof(instance));
+	(void)snprintf(to, size, "%s-enc%" PRIx64, instance, slot_uid);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the runtime files of enclaves are: nitro-cli's sockets directory and what we keep below it.
+ */
+#ifndef NEC_ENCLAVE_PATHS_H
+#define NEC_ENCLAVE_PATHS_H
+
+#include "base/unix-socket.h"
+
+/*
+ *	<sockets>/<slot>.sock           control socket, nitro-cli's
+ *	<sockets>/console/<slot>.sock   the console, live (debug mode)
+ *	<sockets>/console/<slot>.log    the console, recorded; stays when the enclave is gone
+ *	<sockets>/sim/<cid>.vsock       simulation: connects to a port of the enclave (CONNECT
+ *lines) <sockets>/sim/parent_<port>     simulation: a program of the parent listens for enclaves
+ *here
+ */
+#define NEC_CONSOLE_DIR "console"
+#define NEC_SIM_DIR     "sim"
+
+/*
+ * The sockets directory: $NITRO_CLI_SOCKETS_PATH, else /run/nitro_enclaves; in a simulation by
+ * somebody who may not write there, $XDG_RUNTIME_DIR/nitro_enclaves or /tmp/nitro_enclaves-<uid>.
+ */
+void nec_sockets_dir(bool simulation, struct nec_path *ret);
+
+/* The id of an enclave on this instance: "<instance>-enc<slot>". */
+void nec_enclave_id(uint64_t slot_uid, char *to, size_t size);
+
+/* Makes the directory and those below it that a launch needs. Returns 0 or a negative errno. */
+int nec_sockets_dir_make(const char *dir, nec_error *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Before a launch on the device. */
+#include "enclave/run-check.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "enclave/client.h"
+#include "enclave/launch.h"
+#include "host/driver-error.h"
+
+/* Simulated enclaves have CPUs of a pool of their own. */
+static void add_cpus(const cJSON *enclave, struct nec_cpuset *used)
+{
+	const cJSON *ids = nec_json_get(enclave, "CPUIDs");
+	const cJSON *item;
+
+	if (!nec_json_is_array(ids) || nec_json_get(enclave, "Backend"))
+		return;
+	cJSON_ArrayForEach (item, ids) {
+		uint64_t id;
+
+		if (nec_json_to_u64(item, &id) && id < NEC_CPUS_MAX)
+			nec_cpuset_add(used, (uint32_t)id);
+	}
+}
+
+/*
+ * The CPUs of the enclaves that answer, ours and nitro-cli's. Of one that does not answer the
+ * driver knows: this check is for the better message.
+ */
+static int find_used(const char *dir, struct nec_cpuset *ret, nec_error *err)
+{
+	cleanup_json cJSON *enclaves = nec_json_array();
+	unsigned int failed = 0;
+	const cJSON *enclave;
+	int r;
+
+	if (!enclaves)
+		return nec_error_no_memory(err);
+	r = nec_client_describe_all(dir, false, enclaves, &failed, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	cJSON_ArrayForEach (enclave, enclaves)
+		add_cpus(enclave, ret);
+	return 0;
+}
+
+static int check_device(const struct nec_device *device, nec_error *err)
+{
+	int fd = device->ops->open_device(device);
+
+	if (fd < 0)
+		return nec_error_from_driver(err, NEC_DRIVER_OPEN, fd, "/dev/nitro_enclaves");
+	(void)close(fd);
+	return 0;
+}
+
+int nec_run_check(const nec_context *context, const struct nec_launch_request *request,
+		  const nec_eif *eif, nec_error *err)
+{
+	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
+	cleanup_host struct nec_host *host = NULL;
+	struct nec_cpuset used = { 0 };
+	int r = nec_device_open(context, &device, err);
+
+	if (r >= 0)
+		r = nec_host_take(&device, &host, err);
+	if (r >= 0)
+		r = find_used(request->sockets_dir, &used, err);
+	if (r >= 0)
+		r = nec_launch_check(host, &used, request, eif, err);
+	return r < 0 ? r : check_device(&device, err);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Launching: start a holder, tell it what to run, measure the image beside it, wait until it is up.
+ */
+#ifndef NEC_ENCLAVE_RUN_H
+#define NEC_ENCLAVE_RUN_H
+
+#include "base/context.h"
+#include "enclave/backend.h"
+
+struct nec_run_result {
+	char *name; /* with a number behind it when it was taken */
+	struct nec_launch_started started;
+};
+void nec_run_result_free(struct nec_run_result *result);
+
+struct nec_run_callbacks {
+	void *userdata;
+	void (*started)(void *userdata, const struct nec_launch_started *started);
+	void (*phase)(void *userdata, const struct nec_launch_phase *phase);
+};
+
+/*
+ * Launches @request with the image at @eif_path. The image is checked before anything is reserved:
+ * nothing that nec_eif_check() refuses is started. Returns 0 once the enclave's init has reported;
+ * on failure or cancellation the enclave is gone.
+ */
+int nec_run(nec_context *context, const char *eif_path, const struct nec_launch_request *request,
+	    const struct nec_run_callbacks *callbacks, struct nec_run_result *ret, nec_error *err);
+
+/* The default time for the heartbeat, nitro-cli's: grows with image and memory, 180 s at least. */
+uint64_t nec_run_boot_timeout_usec(uint64_t eif_bytes, uint64_t memory_mib);
+
+#endif
