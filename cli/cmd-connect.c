@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nec connect: a port of an enclave on stdin and stdout. */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/relay.h"
+#include "enclave-options.h"
+#include "enclave/client.h"
+#include "enclave/port.h"
+#include "report.h"
+#include "values.h"
+
+enum { CALL_MSEC = 3000, RETRY_MSEC = 100 };
+
+struct connect_options {
+	const char *id;
+	const char *name;
+	const char *cid;
+	const char *port;
+	const char *wait;
+};
+
+static const struct cli_option connect_rows[] = {
+	{ .name = "enclave-id",
+	  .type = CLI_VALUE,
+	  .help = "the enclave's id",
+	  .offset = offsetof(struct connect_options, id),
+	  .required = true,
+	  .unless = "enclave-name cid",
+	  .conflicts = "enclave-name cid" },
+	{ .name = "enclave-name",
+	  .type = CLI_VALUE,
+	  .help = "the enclave's name",
+	  .offset = offsetof(struct connect_options, name),
+	  .required = true,
+	  .unless = "enclave-id cid",
+	  .conflicts = "cid" },
+	{ .name = "cid",
+	  .type = CLI_VALUE,
+	  .help = "the enclave's vsock address",
+	  .offset = offsetof(struct connect_options, cid),
+	  .required = true,
+	  .unless = "enclave-id enclave-name",
+	  .kind = CLI_NUMBER },
+	{ .name = "wait",
+	  .type = CLI_VALUE,
+	  .value = "seconds",
+	  .help = "how long to try again while nobody listens at the port yet",
+	  .offset = offsetof(struct connect_options, wait),
+	  .kind = CLI_NUMBER },
+	{ .name = NULL },
+};
+
+static const struct cli_option connect_operands[] = {
+	{ .name = "PORT",
+	  .type = CLI_VALUE,
+	  .help = "the vsock port that the enclave listens at",
+	  .offset = offsetof(struct connect_options, port),
+	  .required = true,
+	  .kind = CLI_NUMBER },
+	{ .name = NULL },
+};
+
+static const struct cli_example connect_examples[] = {
+	{ .text = "Ask an HTTP server in the enclave called demo",
+	  .command = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nec connect --enclave-name demo 8080" },
+	{ .text = "Log in by ssh over vsock",
+	  .command = "ssh -o ProxyCommand='nec connect --enclave-name demo 22' root@demo" },
+	{ .command = NULL },
+};
+
+/* The directory that a control socket is in. */
+static int dir_of(const char *control, struct nec_path *ret)
+{
+	const char *slash = strrchr(control, '/');
+
+	(void)snprintf(ret->text, sizeof(ret->text), "%.*s", (int)(slash - control), control);
+	return 0;
+}
+
+/* By id or name: the process that holds the enclave knows its CID. */
+static int ask_for_cid(const struct connect_options *options, struct nec_path *dir, uint64_t *cid,
+		       nec_error *err)
+{
+	cleanup_free char *control = NULL;
+	struct nec_answer answer = { 0 };
+	int r = cli_find_enclave(options->id, options->name, &control, err);
+
+	if (r == 0)
+		r = nec_client_call(control, NEC_COMMAND_GET_ENCLAVE_CID, NULL, CALL_MSEC, &answer,
+				    err);
+	if (r < 0)
+		return r;
+	*cid = answer.number;
+	nec_answer_free(&answer);
+	return dir_of(control, dir);
+}
+
+/* By CID: that of a simulated enclave has a socket in one of the directories. */
+static int find_cid(const struct connect_options *options, struct nec_path *dir, uint64_t *cid,
+		    nec_error *err)
+{
+	struct nec_path dirs[2];
+	size_t count = cli_sockets_dirs(dirs);
+	uint32_t number = 0;
+	int r = cli_parse_u32("cid", options->cid, &number, err);
+
+	*cid = number;
+	*dir = dirs[0];
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct nec_path path;
+
+		if (nec_path_socket(&path, NULL, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock",
+				    dirs[i].text, *cid) == 0 &&
+		    access(path.text, F_OK) == 0)
+			*dir = dirs[i];
+	}
+	return r;
+}
+
+/* Tries again until the deadline: an enclave runs before its program listens. */
+static int connect_until(const struct cli *cli, const struct nec_path *dir, uint64_t cid,
+			 uint32_t port, uint64_t deadline, nec_error *err)
+{
+	for (;;) {
+		int r = nec_port_connect(dir->text, cid, port, cli->cancel, err);
+
+		if (r != -ECONNREFUSED || nec_loop_now() >= deadline)
+			return r;
+		(void)poll(NULL, 0, RETRY_MSEC);
+	}
+}
+
+static int open_port(const struct cli *cli, const struct connect_options *options, nec_error *err)
+{
+	struct nec_path dir;
+	uint64_t cid = 0;
+	uint32_t port = 0;
+	uint32_t seconds = 0;
+	int r = cli_parse_u32("PORT", options->port, &port, err);
+
+	if (r == 0 && options->wait)
+		r = cli_parse_u32("wait", options->wait, &seconds, err);
+	if (r == 0 && options->cid)
+		r = find_cid(options, &dir, &cid, err);
+	else if (r == 0)
+		r = ask_for_cid(options, &dir, &cid, err);
+	return r < 0 ? r
+		     : connect_until(cli, &dir, cid, port,
+				     nec_loop_now() + (uint64_t)seconds * 1000000, err);
+}
+
+static int run(struct cli *cli, const void *data)
+{
+	nec_error err = NEC_ERROR_INIT;
+	cleanup_close int fd = open_port(cli, data, &err);
+
+	if (fd < 0 || nec_relay(STDIN_FILENO, STDOUT_FILENO, fd, cli->cancel, &err) < 0)
+		return cli_fail(cli, &err, 0);
+	return 0;
+}
+
+const struct cli_command cli_cmd_connect = {
+	.name = "connect",
+	.summary = "Connect stdin and stdout to a port of an enclave",
+	.description =
+		"Connects to a vsock port of an enclave, on the device or in the simulation, and "
+		"carries stdin there and what comes back to stdout. The end of either is passed on "
+		"while the other goes on. Ends when both have ended, or when the enclave has "
+		"closed the connection.",
+	.options = connect_rows,
+	.operands = connect_operands,
+	.examples = connect_examples,
+	.options_size = sizeof(struct connect_options),
+	.run = run,
+	.topic = CLI_TOPIC_ENCLAVES,
+};

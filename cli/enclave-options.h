@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which enclave a command means: by id or by name, and where the enclaves of this machine are. */
+#ifndef NEC_CLI_ENCLAVE_OPTIONS_H
+#define NEC_CLI_ENCLAVE_OPTIONS_H
+
+#include "command.h"
+#include "enclave/backend.h"
+#include "enclave/paths.h"
+
+/* The rows "enclave-id" and "enclave-name" of a command whose struct has both as const char *. */
+#define CLI_ENCLAVE_ID_ROW(options_)                                                          \
+	{                                                                                     \
+		.name = "enclave-id", .type = CLI_VALUE, .help = "the enclave's id",          \
+		.offset = offsetof(options_, id), .required = true, .unless = "enclave-name", \
+		.conflicts = "enclave-name"                                                   \
+	}
+#define CLI_ENCLAVE_NAME_ROW(options_)                                                       \
+	{                                                                                    \
+		.name = "enclave-name", .type = CLI_VALUE, .help = "the enclave's name",     \
+		.offset = offsetof(options_, name), .required = true, .unless = "enclave-id" \
+	}
+
+/*
+ * The backend that --backend (may be NULL) or $NEC_BACKEND names; the device is the default, never
+ * the simulation. Returns 0, or -EINVAL (NEC_E_INVALID_ARGUMENT).
+ */
+int cli_backend(const char *option, enum nec_backend_kind *ret, nec_error *err);
+
+/* The sockets directories to look in: nitro-cli's, and that of one's own simulation if it is
+ * another. */
+size_t cli_sockets_dirs(struct nec_path dirs[2]);
+
+/* The control socket of the enclave. To be freed. */
+int cli_find_enclave(const char *id, const char *name, char **ret, nec_error *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Failures on the screen and the status the program ends with. */
+#ifndef NEC_CLI_REPORT_H
+#define NEC_CLI_REPORT_H
+
+#include "command.h"
+
+/**
+ * cli_fail() - print why a command failed, once, on stderr
+ * @err:    what the library said
+ * @number: the E number (and exit status) if the command knows better than the error table, as
+ *          describe-eif does with E35 for every unreadable image; 0 for the table's
+ *
+ * The block begins with "[ Exx ]" as scripts expect; in JSON mode it is one object. Being
+ * interrupted is not reported as an error.
+ *
+ * Returns the exit status.
+ */
+int cli_fail(const struct cli *cli, const nec_error *err, int number);
+
+/* Prints "warning: <text>" on stderr. */
+void cli_warn(const char *text);
+
+/* The prefix "error:" and the like stand out on a terminal, unless NO_COLOR is set. */
+enum cli_style { CLI_STYLE_ERROR, CLI_STYLE_WARNING };
+void cli_print_styled(enum cli_style style, const char *text, size_t size);
+
+#endif
