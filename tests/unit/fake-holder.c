@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake-holder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "test.h"
+
+struct fake_backend {
+	struct nec_backend base;
+	struct nec_backend_events events;
+	struct nec_source *source;
+};
+
+/* Of the holder's process, which has one holder and ends with it. */
+static struct {
+	struct fake_world *world;
+	int wire;
+	int console;
+} inside;
+
+static void say(char what)
+{
+	(void)!send(inside.wire, &what, 1, MSG_NOSIGNAL);
+}
+
+static void free_backend(struct nec_backend *base)
+{
+	struct fake_backend *backend = (struct fake_backend *)base;
+	char byte = 0;
+
+	nec_source_free(backend->source);
+	if (base->console_fd >= 0)
+		(void)close(base->console_fd);
+	say('f');
+	while (inside.world->slow_end && byte != 'g')
+		if (recv(inside.wire, &byte, 1, 0) <= 0)
+			break;
+	free(backend);
+}
+
+static void on_wire(void *userdata, uint32_t events)
+{
+	struct fake_backend *backend = userdata;
+	char byte = 0;
+
+	(void)events;
+	if (recv(inside.wire, &byte, 1, MSG_DONTWAIT) == 0)
+		_exit(99); /* the test is gone */
+	if (byte == 'h')
+		backend->events.heartbeat(backend->events.userdata);
+	else if (byte == 'e')
+		backend->events.ended(backend->events.userdata, "its machine stopped");
+}
+
+static int start_backend(struct nec_loop *loop, const struct nec_launch_request *request,
+			 const nec_eif *eif, const struct nec_backend_events *events,
+			 struct nec_backend **ret, nec_error *err)
+{
+	static const struct nec_backend_ops ops = { .name = "fake", .free = free_backend };
+	struct fake_backend *backend;
+
+	(void)request;
+	(void)eif;
+	if (inside.world->refuse)
+		return nec_error_set(err, NEC_E_HUGEPAGES_EXHAUSTED, -ENOMEM, "no pages are left");
+	backend = calloc(1, sizeof(*backend));
+	if (!backend)
+		return nec_error_no_memory(err);
+	*backend = (struct fake_backend){
+		.base = { .ops = &ops, .console_fd = inside.console },
+		.events = *events,
+	};
+	backend->base.started = (struct nec_launch_started){
+		.slot_uid = FAKE_HOLDER_SLOT,
+		.cid = FAKE_HOLDER_CID,
+		.memory_mib = 64,
+		.cpus = { .count = 2, .ids = { 2, 3 } },
+	};
+	events->phase(events->userdata, "memory", 5, 64 << 20);
+	*ret = &backend->base;
+	return nec_loop_add_fd(loop, inside.wire, EPOLLIN, on_wire, backend, &backend->source, err);
+}
+
+static int get_peer(int fd, uid_t *ret)
+{
+	(void)fd;
+	*ret = inside.world->peer;
+	return 0;
+}
+
+static const struct nec_holder_host host = {
+	.start_backend = start_backend,
+	.get_peer = get_peer,
+};
+
+int fake_holder_set_up(void **state)
+{
+	struct fake_holder *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	f->reader.limit = NEC_LAUNCH_MAX_FRAME;
+	f->launcher = f->wire = f->console = -1;
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/nec-holder-XXXXXX");
+	f->world = mmap(NULL, sizeof(*f->world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
+	if (f->world == MAP_FAILED || !mkdtemp(f->dir))
+		return -1;
+	f->world->peer = geteuid();
+	return nec_path_socket(&f->socket, NULL, "%s/%" PRIx64 ".sock", f->dir, FAKE_HOLDER_SLOT);
+}
+
+static void remove_folder(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	char name[512];
+
+	while (dir && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "%.200s/%s", path, entry->d_name);
+		if (unlink(name) < 0)
+			remove_folder(name);
+	}
+	if (dir)
+		(void)closedir(dir);
+	(void)rmdir(path);
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+int fake_holder_tear_down(void **state)
+{
+	struct fake_holder *f = *state;
+
+	f->world->slow_end = false;
+	if (f->pid > 0) {
+		(void)kill(f->pid, SIGKILL);
+		(void)waitpid(f->pid, NULL, 0);
+	}
+	close_one(&f->launcher);
+	close_one(&f->wire);
+	close_one(&f->console);
+	nec_frame_reader_free(&f->reader);
+	remove_folder(f->dir);
+	(void)munmap(f->world, sizeof(*f->world));
+	free(f);
+	return 0;
+}
+
+static void send_image(const struct fake_holder *f)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	char byte = 0;
+	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	int fd = open(NEC_TEST_DATA "/eif/x86-2rd.eif", O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(f->launcher, &message, MSG_NOSIGNAL), 1);
+	(void)close(fd);
+}
+
+static void send_to_holder(struct fake_holder *f, const struct nec_launch_message *message)
+{
+	cleanup_buffer struct nec_buffer frame = { 0 };
+
+	nec_launch_message_encode(message, &frame);
+	assert_int_equal(send(f->launcher, frame.data, frame.size, MSG_NOSIGNAL), frame.size);
+}
+
+static void send_request(struct fake_holder *f)
+{
+	const struct nec_launch_message message = {
+		.kind = NEC_LAUNCH_REQUEST,
+		.request = {
+			.backend = NEC_BACKEND_QEMU,
+			.name = (char *)"one",
+			.sockets_dir = f->dir,
+			.memory_mib = 64,
+			.cpu_count = 2,
+			.debug = !f->world->no_debug,
+			.boot_timeout_usec = f->world->timeout ? f->world->timeout : 60000000,
+			.console_limit = 65536,
+		},
+	};
+
+	send_image(f);
+	send_to_holder(f, &message);
+}
+
+void fake_holder_start(struct fake_holder *f)
+{
+	int launcher[2];
+	int wire[2];
+	int console[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, launcher), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wire), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console), 0);
+	(void)fflush(NULL);
+	f->pid = fork();
+	assert_true(f->pid >= 0);
+	if (f->pid == 0) {
+		(void)close(launcher[0]);
+		(void)close(wire[0]);
+		(void)close(console[0]);
+		inside.world = f->world;
+		inside.wire = wire[1];
+		inside.console = console[1];
+		exit(nec_holder_run(launcher[1], &host));
+	}
+	(void)close(launcher[1]);
+	(void)close(wire[1]);
+	(void)close(console[1]);
+	f->launcher = launcher[0];
+	f->wire = wire[0];
+	f->console = console[0];
+	send_request(f);
+}
+
+struct nec_launch_message fake_holder_expect(struct fake_holder *f, enum nec_launch_kind kind)
+{
+	struct nec_launch_message message = { 0 };
+
+	for (;;) {
+		if (nec_frame_read(&f->reader, f->launcher, NULL) != 1)
+			fail_msg("the holder ended, message %d was expected", (int)kind);
+		assert_int_equal(nec_launch_message_decode(f->reader.payload.data,
+							   f->reader.payload.size, &message, NULL),
+				 0);
+		nec_frame_next(&f->reader);
+		if (message.kind != NEC_LAUNCH_PHASE)
+			break;
+		nec_launch_message_free(&message);
+	}
+	if (message.kind == NEC_LAUNCH_FAILED && kind != NEC_LAUNCH_FAILED)
+		fail_msg("failed: %s", message.failed.message);
+	assert_int_equal(message.kind, kind);
+	return message;
+}
+
+void fake_holder_expect_launcher_closed(struct fake_holder *f)
+{
+	assert_int_equal(nec_frame_read(&f->reader, f->launcher, NULL), -ENODATA);
+}
+
+void fake_holder_describe_image(struct fake_holder *f, const char *image)
+{
+	const struct nec_launch_message message = {
+		.kind = NEC_LAUNCH_DESCRIPTION,
+		.description = {
+			.measurements = (char *)"{\"PCR0\":\"00\"}",
+			.image = (char *)image,
+		},
+	};
+
+	send_to_holder(f, &message);
+}
+
+void fake_holder_boot(struct fake_holder *f, const char *image)
+{
+	fake_holder_start(f);
+	(void)fake_holder_expect(f, NEC_LAUNCH_STARTED);
+	fake_holder_describe_image(f, image);
+	fake_holder_tell(f, 'h');
+	(void)fake_holder_expect(f, NEC_LAUNCH_READY);
+	fake_holder_expect_launcher_closed(f);
+}
+
+void fake_holder_tell(struct fake_holder *f, char what)
+{
+	assert_int_equal(send(f->wire, &what, 1, MSG_NOSIGNAL), 1);
+}
+
+void fake_holder_expect_backend(struct fake_holder *f, char what)
+{
+	char byte = 0;
+
+	assert_int_equal(recv(f->wire, &byte, 1, 0), 1);
+	assert_int_equal(byte, what);
+}
+
+int fake_holder_wait(struct fake_holder *f)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+	f->pid = 0;
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}

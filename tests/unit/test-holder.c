@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The holder with clients and launchers that misbehave. */
+#include "test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "enclave/frame.h"
+#include "fake-holder.h"
+
+enum { FOREIGNER = 12345, CALL_MSEC = 20000 };
+
+static const char sample_image[] =
+	"{\"ImageName\":\"hello\",\"ImageVersion\":\"v1\",\"Metadata\":{}}";
+
+static int connect_to(const struct fake_holder *f)
+{
+	int fd = nec_connect_unix(f->socket.text);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static struct nec_answer ask(const struct fake_holder *f, enum nec_command command, bool metadata)
+{
+	const struct nec_command_arguments arguments = {
+		.metadata = metadata,
+		.name = (char *)"one",
+	};
+	struct nec_answer answer = { 0 };
+	nec_error err = NEC_ERROR_INIT;
+
+	if (nec_client_call(f->socket.text, command, &arguments, CALL_MSEC, &answer, &err) < 0)
+		fail_msg("%s: %s", nec_command_name(command), err.message);
+	return answer;
+}
+
+/* What every test of a misbehaving client ends with: all others are served. */
+static void assert_serves(const struct fake_holder *f)
+{
+	struct nec_answer answer = ask(f, NEC_COMMAND_DESCRIBE, false);
+
+	assert_int_equal(answer.number, NEC_PROTOCOL_CONFIRM);
+	assert_true(answer.has_status);
+	assert_int_equal(answer.status, 0);
+	assert_non_null(strstr(nec_buffer_text(&answer.text), "\"State\":\"RUNNING\""));
+	nec_answer_free(&answer);
+}
+
+static void assert_closed(int fd)
+{
+	char byte;
+
+	assert_true(recv(fd, &byte, 1, 0) <= 0);
+	(void)close(fd);
+}
+
+static void send_bytes(int fd, const void *bytes, size_t size)
+{
+	assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
+}
+
+/* ---- what it answers ---- */
+
+static void describe__has_nitro_clis_keys_in_their_order(void **state)
+{
+	struct fake_holder *f = *state;
+	cleanup_buffer struct nec_buffer expected = { 0 };
+	struct nec_answer answer;
+	char id[128];
+
+	fake_holder_boot(f, sample_image);
+	nec_enclave_id(FAKE_HOLDER_SLOT, id, sizeof(id));
+	nec_buffer_printf(&expected,
+			  "{\"EnclaveName\":\"one\",\"EnclaveID\":\"%s\",\"ProcessID\":%d,"
+			  "\"EnclaveCID\":20,\"NumberOfCPUs\":2,\"CPUIDs\":[2,3],\"MemoryMiB\":64,"
+			  "\"State\":\"RUNNING\",\"Flags\":\"DEBUG_MODE\","
+			  "\"Measurements\":{\"PCR0\":\"00\"},\"ImageName\":\"hello\","
+			  "\"ImageVersion\":\"v1\",\"Metadata\":{},\"Backend\":\"fake\","
+			  "\"StartTime\":",
+			  id, (int)f->pid);
+	answer = ask(f, NEC_COMMAND_DESCRIBE, true);
+	assert_true(answer.text.size > expected.size);
+	answer.text.data[expected.size] = '\0';
+	assert_string_equal((char *)answer.text.data, nec_buffer_text(&expected));
+	nec_answer_free(&answer);
+}
+
+static void describe__leaves_the_image_out_unless_asked(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+
+	fake_holder_boot(f, sample_image);
+	answer = ask(f, NEC_COMMAND_DESCRIBE, false);
+	assert_null(strstr(nec_buffer_text(&answer.text), "ImageName"));
+	nec_answer_free(&answer);
+}
+
+static void commands__answer_number_name_and_id(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+
+	fake_holder_boot(f, "{}");
+	answer = ask(f, NEC_COMMAND_GET_ENCLAVE_CID, false);
+	assert_int_equal(answer.number, FAKE_HOLDER_CID);
+	answer = ask(f, NEC_COMMAND_GET_ENCLAVE_FLAGS, false);
+	assert_int_equal(answer.number, 1);
+	answer = ask(f, NEC_COMMAND_GET_ENCLAVE_NAME, false);
+	assert_string_equal(nec_buffer_text(&answer.text), "\"one\"\n");
+	nec_answer_free(&answer);
+	answer = ask(f, NEC_COMMAND_GET_ID_BY_NAME, false);
+	assert_non_null(strstr(nec_buffer_text(&answer.text), "-enc18f2a3b4c5d6e7f8\"\n"));
+	nec_answer_free(&answer);
+}
+
+static void socket__is_for_every_user_to_connect(void **state)
+{
+	struct fake_holder *f = *state;
+	struct stat st;
+
+	fake_holder_boot(f, "{}");
+	assert_int_equal(stat(f->socket.text, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0766);
+}
+
+/* ---- clients that misbehave ---- */
+
+static void client__may_leave_at_every_byte(void **state)
+{
+	static const enum nec_command commands[] = { NEC_COMMAND_DESCRIBE, NEC_COMMAND_TERMINATE,
+						     NEC_COMMAND_GET_ID_BY_NAME };
+	const struct nec_command_arguments arguments = { .name = (char *)"one" };
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	for (size_t c = 0; c < ARRAY_SIZE(commands); c++) {
+		cleanup_buffer struct nec_buffer bytes = { 0 };
+
+		nec_command_encode(commands[c], &arguments, &bytes);
+		for (size_t size = 0; size < bytes.size; size++) {
+			int fd = connect_to(f);
+
+			if (size)
+				send_bytes(fd, bytes.data, size);
+			(void)close(fd);
+		}
+	}
+	assert_serves(f);
+}
+
+static void send_command_text(int fd, const char *first, const char *second)
+{
+	cleanup_buffer struct nec_buffer bytes = { 0 };
+	const char *const names[] = { first, second };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cleanup_buffer struct nec_buffer payload = { 0 };
+
+		nec_cbor_put_text(&payload, names[i]);
+		nec_frame_append(&bytes, payload.data, payload.size);
+	}
+	send_bytes(fd, bytes.data, bytes.size);
+}
+
+static void command__that_is_unknown_or_internal_closes_the_connection(void **state)
+{
+	static const char *const names[] = { "TerminateComplete", "ConnectionListenerStop",
+					     "NotPermitted", "describe", "" };
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int fd = connect_to(f);
+
+		send_command_text(fd, names[i], names[i]);
+		assert_closed(fd);
+	}
+	assert_serves(f);
+}
+
+static void command__must_be_sent_twice_the_same(void **state)
+{
+	struct fake_holder *f = *state;
+	int fd;
+
+	fake_holder_boot(f, "{}");
+	fd = connect_to(f);
+	send_command_text(fd, "Describe", "Terminate");
+	assert_closed(fd);
+	assert_serves(f);
+}
+
+static void frame__of_a_size_beyond_the_limit_closes_the_connection(void **state)
+{
+	static const uint64_t sizes[] = { NEC_FRAME_MAX_COMMAND + 1, UINT64_C(1) << 40,
+					  UINT64_MAX };
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int fd = connect_to(f);
+
+		send_bytes(fd, &sizes[i], sizeof(sizes[i]));
+		assert_closed(fd);
+	}
+	assert_serves(f);
+}
+
+static void run__on_a_running_enclave_is_status_17(void **state)
+{
+	static const uint8_t empty_map[] = { 1, 0, 0, 0, 0, 0, 0, 0, 0xa0 };
+	struct nec_frame_reader reader = { .limit = 100 };
+	struct nec_reply reply = { 0 };
+	struct fake_holder *f = *state;
+	int fd;
+
+	fake_holder_boot(f, "{}");
+	fd = connect_to(f);
+	send_command_text(fd, "Run", "Run");
+	send_bytes(fd, empty_map, sizeof(empty_map));
+	assert_int_equal(nec_frame_read(&reader, fd, NULL), 1);
+	assert_int_equal(nec_reply_decode(reader.payload.data, reader.payload.size, &reply, NULL),
+			 0);
+	assert_int_equal(reply.status, EEXIST);
+	nec_frame_reader_free(&reader);
+	(void)close(fd);
+	assert_serves(f);
+}
+
+static void foreigner__may_describe_and_is_refused_the_rest_with_status_13(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+
+	fake_holder_boot(f, "{}");
+	f->world->peer = FOREIGNER;
+	answer = ask(f, NEC_COMMAND_TERMINATE, false);
+	assert_int_equal(answer.status, EACCES);
+	assert_non_null(strstr(nec_buffer_text(&answer.messages), "permission"));
+	assert_int_equal(answer.text.size, 0);
+	nec_answer_free(&answer);
+	assert_serves(f);
+}
+
+static void root__may_do_everything(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+
+	fake_holder_boot(f, "{}");
+	f->world->peer = 0;
+	answer = ask(f, NEC_COMMAND_TERMINATE, false);
+	assert_int_equal(answer.status, 0);
+	nec_answer_free(&answer);
+	assert_int_equal(fake_holder_wait(f), 0);
+}
+
+static void client__that_is_slow_holds_up_nobody(void **state)
+{
+	const struct nec_command_arguments arguments = { 0 };
+	cleanup_buffer struct nec_buffer bytes = { 0 };
+	struct fake_holder *f = *state;
+	uint64_t number = 0;
+	int fd;
+
+	fake_holder_boot(f, "{}");
+	nec_command_encode(NEC_COMMAND_DESCRIBE, &arguments, &bytes);
+	fd = connect_to(f);
+	send_bytes(fd, bytes.data, bytes.size / 2);
+	assert_serves(f);
+	send_bytes(fd, bytes.data + bytes.size / 2, bytes.size - bytes.size / 2);
+	assert_int_equal(recv(fd, &number, sizeof(number), MSG_WAITALL), sizeof(number));
+	assert_int_equal(number, NEC_PROTOCOL_CONFIRM);
+	(void)close(fd);
+}
+
+static void client__that_never_reads_holds_up_nobody(void **state)
+{
+	enum { METADATA_BYTES = 1 << 20 };
+	const struct nec_command_arguments arguments = { .metadata = true };
+	cleanup_buffer struct nec_buffer bytes = { 0 };
+	cleanup_free char *image = malloc(METADATA_BYTES + 64);
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+	int fd;
+
+	assert_non_null(image);
+	(void)snprintf(image, METADATA_BYTES + 64, "{\"ImageName\":\"%0*d\"}", METADATA_BYTES, 0);
+	fake_holder_boot(f, image);
+	nec_command_encode(NEC_COMMAND_DESCRIBE, &arguments, &bytes);
+	fd = connect_to(f);
+	send_bytes(fd, bytes.data, bytes.size);
+	answer = ask(f, NEC_COMMAND_DESCRIBE, true);
+	assert_true(answer.text.size > METADATA_BYTES);
+	nec_answer_free(&answer);
+	(void)close(fd);
+	assert_serves(f);
+}
+
+static void clients__are_served_a_hundred_at_a_time(void **state)
+{
+	static const uint8_t half[] = { 9, 0, 0, 0 };
+	struct fake_holder *f = *state;
+	int fds[100];
+
+	fake_holder_boot(f, "{}");
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = connect_to(f);
+		send_bytes(fds[i], half, sizeof(half));
+	}
+	assert_serves(f);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		(void)close(fds[i]);
+	assert_serves(f);
+}
+
+static void foreigners__cannot_take_all_connections(void **state)
+{
+	enum { MANY = 128, MORE = 8 };
+	struct fake_holder *f = *state;
+	int fds[MANY];
+
+	fake_holder_boot(f, "{}");
+	f->world->peer = FOREIGNER;
+	for (size_t i = 0; i < MANY; i++)
+		fds[i] = connect_to(f);
+	for (size_t i = 0; i < MORE; i++)
+		assert_closed(connect_to(f));
+	f->world->peer = geteuid();
+	assert_serves(f);
+	for (size_t i = 0; i < MANY; i++)
+		(void)close(fds[i]);
+}
+
+/* ---- its end ---- */
+
+static void terminate__is_answered_when_the_backend_is_gone(void **state)
+{
+	const struct nec_command_arguments arguments = { 0 };
+	cleanup_buffer struct nec_buffer bytes = { 0 };
+	struct fake_holder *f = *state;
+	char byte;
+	int fd;
+
+	fake_holder_boot(f, "{}");
+	f->world->slow_end = true;
+	nec_command_encode(NEC_COMMAND_TERMINATE, &arguments, &bytes);
+	fd = connect_to(f);
+	send_bytes(fd, bytes.data, bytes.size);
+	fake_holder_expect_backend(f, 'f');
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	fake_holder_tell(f, 'g');
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	(void)close(fd);
+	assert_int_equal(fake_holder_wait(f), 0);
+	assert_int_equal(access(f->socket.text, F_OK), -1);
+}
+
+static void terminate__says_so_in_nitro_clis_words(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+
+	fake_holder_boot(f, "{}");
+	answer = ask(f, NEC_COMMAND_TERMINATE, false);
+	assert_int_equal(answer.status, 0);
+	assert_non_null(
+		strstr(nec_buffer_text(&answer.messages), "Successfully terminated enclave"));
+	assert_non_null(
+		strstr(nec_buffer_text(&answer.text), "{\"EnclaveName\":\"one\",\"EnclaveID\":\""));
+	assert_non_null(strstr(nec_buffer_text(&answer.text), "\",\"Terminated\":true}\n"));
+	nec_answer_free(&answer);
+}
+
+static void signal__ends_it_in_order(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
+	struct fake_holder *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		fake_holder_boot(f, "{}");
+		assert_int_equal(kill(f->pid, signals[i]), 0);
+		fake_holder_expect_backend(f, 'f');
+		assert_int_equal(fake_holder_wait(f), 0);
+		assert_int_equal(access(f->socket.text, F_OK), -1);
+		(void)close(f->launcher);
+		(void)close(f->wire);
+		(void)close(f->console);
+		f->launcher = f->wire = f->console = -1;
+	}
+}
+
+static void enclave__that_ends_takes_its_holder_along_and_leaves_its_console(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_path log;
+	struct stat st;
+
+	fake_holder_boot(f, "{}");
+	send_bytes(f->console, "last words\n", 11);
+	fake_holder_tell(f, 'e');
+	assert_int_equal(fake_holder_wait(f), 0);
+	assert_int_equal(access(f->socket.text, F_OK), -1);
+	(void)snprintf(log.text, sizeof(log.text), "%s/console/18f2a3b4c5d6e7f8.log", f->dir);
+	assert_int_equal(stat(log.text, &st), 0);
+	assert_int_equal(st.st_size, 11);
+}
+
+/* ---- launches that come to nothing ---- */
+
+static void launcher__that_goes_before_ready_ends_everything(void **state)
+{
+	struct fake_holder *f = *state;
+
+	fake_holder_start(f);
+	(void)fake_holder_expect(f, NEC_LAUNCH_STARTED);
+	fake_holder_describe_image(f, "{}");
+	(void)close(f->launcher);
+	f->launcher = -1;
+	fake_holder_expect_backend(f, 'f');
+	assert_int_equal(fake_holder_wait(f), 0);
+	assert_int_equal(access(f->socket.text, F_OK), -1);
+}
+
+static void launcher__that_goes_after_ready_changes_nothing(void **state)
+{
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	(void)close(f->launcher);
+	f->launcher = -1;
+	assert_serves(f);
+}
+
+static void backend__that_does_not_start_is_told_to_the_launcher(void **state)
+{
+	struct nec_launch_message message;
+	struct fake_holder *f = *state;
+
+	f->world->refuse = true;
+	fake_holder_start(f);
+	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_int_equal(message.failed.code, NEC_E_HUGEPAGES_EXHAUSTED);
+	assert_int_equal(message.failed.os_error, ENOMEM);
+	assert_string_equal(message.failed.message, "no pages are left");
+	fake_holder_expect_launcher_closed(f);
+	assert_int_equal(fake_holder_wait(f), 1);
+}
+
+static void heartbeat__that_does_not_come_is_a_failure_in_time(void **state)
+{
+	struct nec_launch_message message;
+	struct fake_holder *f = *state;
+
+	f->world->timeout = 1;
+	fake_holder_start(f);
+	(void)fake_holder_expect(f, NEC_LAUNCH_STARTED);
+	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_int_equal(message.failed.code, NEC_E_ENCLAVE_BOOT);
+	assert_int_equal(message.failed.os_error, ETIMEDOUT);
+	fake_holder_expect_launcher_closed(f);
+	fake_holder_expect_backend(f, 'f');
+	assert_int_equal(fake_holder_wait(f), 1);
+}
+
+static void enclave__that_ends_while_booting_is_explained_by_its_console(void **state)
+{
+	struct nec_launch_message message;
+	struct fake_holder *f = *state;
+
+	f->world->no_debug = true;
+	fake_holder_start(f);
+	(void)fake_holder_expect(f, NEC_LAUNCH_STARTED);
+	send_bytes(f->console, "nec-init: exit status=3\n", 24);
+	fake_holder_tell(f, 'e');
+	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_non_null(strstr(message.failed.message, "ended with status 3"));
+	assert_int_equal(fake_holder_wait(f), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_holder_set_up, fake_holder_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(describe__has_nitro_clis_keys_in_their_order),
+		TEST(describe__leaves_the_image_out_unless_asked),
+		TEST(commands__answer_number_name_and_id),
+		TEST(socket__is_for_every_user_to_connect),
+		TEST(client__may_leave_at_every_byte),
+		TEST(command__that_is_unknown_or_internal_closes_the_connection),
+		TEST(command__must_be_sent_twice_the_same),
+		TEST(frame__of_a_size_beyond_the_limit_closes_the_connection),
+		TEST(run__on_a_running_enclave_is_status_17),
+		TEST(foreigner__may_describe_and_is_refused_the_rest_with_status_13),
+		TEST(root__may_do_everything),
+		TEST(client__that_is_slow_holds_up_nobody),
+		TEST(client__that_never_reads_holds_up_nobody),
+		TEST(clients__are_served_a_hundred_at_a_time),
+		TEST(foreigners__cannot_take_all_connections),
+		TEST(terminate__is_answered_when_the_backend_is_gone),
+		TEST(terminate__says_so_in_nitro_clis_words),
+		TEST(signal__ends_it_in_order),
+		TEST(enclave__that_ends_takes_its_holder_along_and_leaves_its_console),
+		TEST(launcher__that_goes_before_ready_ends_everything),
+		TEST(launcher__that_goes_after_ready_changes_nothing),
+		TEST(backend__that_does_not_start_is_told_to_the_launcher),
+		TEST(heartbeat__that_does_not_come_is_a_failure_in_time),
+		TEST(enclave__that_ends_while_booting_is_explained_by_its_console),
+	};
+
+	return cmocka_run_group_tests_name("holder", tests, NULL, NULL);
+}
