@@ -41,15 +41,13 @@ static const struct cli_example listen_examples[] = {
 static int open_listener(const struct listen_options *options, struct nec_port_listener *ret,
 			 nec_error *err)
 {
-	enum nec_backend_kind backend;
+	enum nec_backend_kind backend = NEC_BACKEND_NITRO;
 	struct nec_path dir;
 	uint32_t port = 0;
-	int r = cli_parse_u32("PORT", options->port, &port, err);
 
-	if (r == 0)
-		r = cli_backend(options->backend, &backend, err);
-	if (r < 0)
-		return r;
+	if (cli_parse_u32("PORT", options->port, &port, err) < 0 ||
+	    cli_backend(options->backend, &backend, err) < 0)
+		return -1;
 	nec_sockets_dir(true, &dir);
 	return nec_port_listen(backend == NEC_BACKEND_QEMU ? dir.text : NULL, port, ret, err);
 }

@@ -113,7 +113,7 @@ static int remove_folder(struct removal *removal, const char *name)
 int nec_folder_empty(int fd)
 {
 	struct removal removal = { .top = fd };
-	int r;
+	int r = 0;
 
 	/* A pass may leave what it moved; one that does nothing at all is the last. */
 	do {

@@ -58,7 +58,7 @@ static int wait_readable(int fd, uint64_t deadline, nec_error *err)
 
 static int read_number(int fd, uint64_t deadline, uint64_t *ret, nec_error *err)
 {
-	uint8_t bytes[sizeof(*ret)];
+	uint8_t bytes[sizeof(*ret)] = { 0 };
 	size_t size = 0;
 
 	while (size < sizeof(bytes)) {
