@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec console: read what an enclave in debug mode writes. */
-#include <inttypes.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/loop.h"
+#include "console-copy.h"
 #include "enclave-options.h"
-#include "enclave/client.h"
-#include "output.h"
 #include "report.h"
 #include "values.h"
-
-enum { CALL_MSEC = 3000, CANCEL_MSEC = 100 };
 
 struct console_options {
 	const char *id;
@@ -40,64 +33,6 @@ static const struct cli_example console_examples[] = {
 	{ .command = NULL },
 };
 
-/* <dir>/<slot>.sock has its console at <dir>/console/<slot>.sock. */
-static int console_path(const char *control, struct nec_path *ret, nec_error *err)
-{
-	const char *slash = strrchr(control, '/');
-
-	return nec_path_socket(ret, err, "%.*s/" NEC_CONSOLE_DIR "%s", (int)(slash - control),
-			       control, slash);
-}
-
-static int connect_console(const char *control, nec_error *err)
-{
-	struct nec_answer flags = { 0 };
-	struct nec_path path;
-	int r = nec_client_call(control, NEC_COMMAND_GET_ENCLAVE_FLAGS, NULL, CALL_MSEC, &flags,
-				err);
-
-	if (r < 0)
-		return r;
-	if (!(flags.number & 1))
-		return nec_error_set(
-			err, NEC_E_CONSOLE, -ENOENT,
-			"the enclave does not run in debug mode, so it has no console");
-	r = console_path(control, &path, err);
-	if (r < 0)
-		return r;
-	r = nec_connect_unix(path.text);
-	if (r < 0)
-		return nec_error_set_system(err, NEC_E_CONSOLE, r, "cannot connect to the console");
-	return r;
-}
-
-/* Copies until the end, the deadline (0: none) or Ctrl-C. Each piece goes out at once. */
-static int copy(const struct cli *cli, int fd, uint64_t deadline, nec_error *err)
-{
-	char bytes[16384];
-
-	for (;;) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		ssize_t n;
-
-		if (cli->cancel && *cli->cancel)
-			return 0;
-		if (deadline && nec_loop_now() >= deadline)
-			return 0;
-		if (poll(&ready, 1, CANCEL_MSEC) <= 0)
-			continue;
-		n = read(fd, bytes, sizeof(bytes));
-		if (n == 0)
-			return 0;
-		if (n < 0)
-			return nec_error_set_system(err, NEC_E_CONSOLE, -errno,
-						    "cannot read the console");
-		if (fwrite(bytes, 1, (size_t)n, stdout) != (size_t)n || fflush(stdout) != 0)
-			return nec_error_set_system(err, NEC_E_FILE_WRITE, -errno,
-						    "cannot write to stdout");
-	}
-}
-
 static int run(struct cli *cli, const void *data)
 {
 	const struct console_options *options = data;
@@ -113,10 +48,8 @@ static int run(struct cli *cli, const void *data)
 	    cli_parse_u64("disconnect-timeout", options->timeout, &seconds, &err) < 0)
 		return cli_fail(cli, &err, 0);
 	deadline = seconds ? nec_loop_now() + seconds * 1000000 : 0;
-	fd = connect_console(control, &err);
-	if (fd < 0 || copy(cli, fd, deadline, &err) < 0)
-		return cli_fail(cli, &err, 0);
-	return 0;
+	fd = cli_console_connect(cli, control, &err);
+	return fd < 0 ? cli_fail(cli, &err, 0) : cli_console_copy(cli, fd, deadline);
 }
 
 const struct cli_command cli_cmd_console = {

@@ -31,10 +31,10 @@ static int stdout_failed(const struct cli *cli, int error)
 	return cli_fail(cli, &err, 0);
 }
 
-static int write_all(const struct cli *cli, const char *text, size_t size)
+int cli_print_bytes(const struct cli *cli, const char *bytes, size_t size)
 {
 	cli_progress_clear();
-	if (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0)
+	if (fwrite(bytes, 1, size, stdout) != size || fflush(stdout) != 0)
 		return stdout_failed(cli, errno);
 	return 0;
 }
@@ -53,7 +53,7 @@ int cli_print_text(const struct cli *cli, struct nec_buffer *text)
 		return fail_without_memory(cli);
 	if (text->size > 0)
 		nec_utf8_make_printable((char *)text->data);
-	return write_all(cli, nec_buffer_text(text), text->size);
+	return cli_print_bytes(cli, nec_buffer_text(text), text->size);
 }
 
 int cli_print_json(const struct cli *cli, const cJSON *tree)
@@ -65,7 +65,7 @@ int cli_print_json(const struct cli *cli, const cJSON *tree)
 	nec_buffer_append_text(&text, "\n");
 	if (text.failed)
 		return fail_without_memory(cli);
-	return write_all(cli, nec_buffer_text(&text), text.size);
+	return cli_print_bytes(cli, nec_buffer_text(&text), text.size);
 }
 
 int cli_finish_output(const struct cli *cli, int status)

@@ -15,6 +15,8 @@ struct cJSON;
  */
 int cli_print_json(const struct cli *cli, const struct cJSON *tree);
 int cli_print_text(const struct cli *cli, struct nec_buffer *text);
+/* Bytes as they are, such as a console's. */
+int cli_print_bytes(const struct cli *cli, const char *bytes, size_t size);
 
 /*
  * Flushes stdout at the program's end, so that a full disk is noticed. Returns @status, or that of
