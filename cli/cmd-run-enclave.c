@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "enclave-options.h"
 #include "enclave/run.h"
+#include "host/device.h"
 #include "output.h"
 #include "report.h"
 #include "values.h"
@@ -229,10 +230,16 @@ static int print_result(const struct cli *cli, const struct nec_run_result *resu
 }
 
 /* No device and no choice: say both ways out. */
-static int check_device(uint64_t backend, nec_error *err)
+static int check_device(const struct cli *cli, uint64_t backend, nec_error *err)
 {
-	if (backend == NEC_BACKEND_QEMU || access("/dev/nitro_enclaves", F_OK) == 0)
+	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
+	int r;
+
+	if (backend == NEC_BACKEND_QEMU)
 		return 0;
+	r = nec_device_open(cli->context, &device, err);
+	if (r < 0 || nec_device_exists(&device, "/dev/nitro_enclaves") > 0)
+		return r;
 	(void)nec_error_set(err, NEC_E_DEVICE_MISSING, -ENOENT,
 			    "there is no /dev/nitro_enclaves on this machine");
 	nec_error_set_hint(
@@ -256,7 +263,7 @@ static int run(struct cli *cli, const void *data)
 	nec_error err = NEC_ERROR_INIT;
 	int status;
 
-	if (parse(options, &request, &err) < 0 || check_device(request.backend, &err) < 0)
+	if (parse(options, &request, &err) < 0 || check_device(cli, request.backend, &err) < 0)
 		return cli_fail(cli, &err, 0);
 	nec_sockets_dir(request.backend == NEC_BACKEND_QEMU, &dir);
 	request.sockets_dir = dir.text;

@@ -58,25 +58,66 @@ static const struct nec_device_ops fake_ops = {
 	.vsock_connect = fake_vsock_connect,
 };
 
+/* $NEC_FAKE_LOG is for programs whose standard error nobody reads, as that of the holder. */
 void fake_die(const char *format, ...)
 {
+	const char *log = getenv("NEC_FAKE_LOG");
+	FILE *file = log ? fopen(log, "ae") : NULL;
 	va_list args;
+	char text[512];
 
 	va_start(args, format);
-	(void)fputs("fake device: ", stderr);
-	(void)vfprintf(stderr, format, args);
-	(void)fputc('\n', stderr);
+	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	(void)fprintf(stderr, "fake device: %s\n", text);
+	if (file) {
+		(void)fprintf(file, "fake device: %s\n", text);
+		(void)fclose(file);
+	}
 	abort();
+}
+
+/* The file in the folder that is the machine for whoever maps it. */
+static struct fake_state *map_state(const char *root, int flags)
+{
+	struct fake_state *state;
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/state", root);
+	fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
+	if (fd < 0 || (flags && ftruncate(fd, sizeof(*state)) < 0))
+		fake_die("cannot open %s", path);
+	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (state == MAP_FAILED)
+		fake_die("no memory");
+	(void)close(fd);
+	return state;
+}
+
+/* In memory where possible: the tree has a hundred small files, and each test makes its own. */
+static void make_root(char *root, size_t size)
+{
+	static const char *const folders[] = { "/dev/shm", "/tmp" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		(void)snprintf(root, size, "%s/nec-fake-XXXXXX", folders[i]);
+		if (mkdtemp(root))
+			return;
+	}
+	fake_die("cannot make a folder in /dev/shm or /tmp");
 }
 
 static struct fake_state *new_state(void)
 {
-	struct fake_state *state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE,
-					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct fake_state *state;
 	pthread_mutexattr_t attributes;
+	char root[sizeof(state->root)];
 
-	if (state == MAP_FAILED || pthread_mutexattr_init(&attributes) != 0)
+	make_root(root, sizeof(root));
+	state = map_state(root, O_CREAT | O_EXCL);
+	memcpy(state->root, root, sizeof(root));
+	if (pthread_mutexattr_init(&attributes) != 0)
 		fake_die("no memory");
 	(void)pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	/* A holder that is killed in the middle of a call must not hang the test. */
@@ -92,37 +133,45 @@ static struct fake_state *new_state(void)
 	return state;
 }
 
-/* In memory where possible: the tree has a hundred small files, and each test makes its own. */
-static void make_root(struct fake_state *state)
-{
-	static const char *const folders[] = { "/dev/shm", "/tmp" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		(void)snprintf(state->root, sizeof(state->root), "%s/nec-fake-XXXXXX", folders[i]);
-		if (mkdtemp(state->root))
-			return;
-	}
-	fake_die("cannot make a folder in /dev/shm or /tmp");
-}
-
-struct fake_device *fake_device_new(const struct fake_machine *machine)
+static struct fake_device *over_state(struct fake_state *state)
 {
 	struct fake_device *fake = calloc(1, sizeof(*fake));
 
 	if (!fake)
 		fake_die("no memory");
-	fake->state = new_state();
-	fake->state->machine = *machine;
-	make_root(fake->state);
+	fake->state = state;
 	fake->device = (struct nec_device){
 		.ops = &fake_ops,
 		.data = fake,
-		.root_fd = open(fake->state->root, O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.root_fd = open(state->root, O_PATH | O_DIRECTORY | O_CLOEXEC),
 	};
 	if (fake->device.root_fd < 0)
-		fake_die("cannot open %s", fake->state->root);
-	fake_machine_build(fake);
+		fake_die("cannot open %s", state->root);
 	return fake;
+}
+
+struct fake_device *fake_device_new(const struct fake_machine *machine)
+{
+	struct fake_device *fake = over_state(new_state());
+
+	fake->state->machine = *machine;
+	fake_machine_build(fake);
+	/* Pointers of this program are nothing to another one. */
+	fake->state->machine.offline = NULL;
+	fake->state->machine.pool = NULL;
+	return fake;
+}
+
+struct fake_device *fake_device_attach(const char *root)
+{
+	return over_state(map_state(root, 0));
+}
+
+void fake_device_detach(struct fake_device *fake)
+{
+	(void)close(fake->device.root_fd);
+	(void)munmap(fake->state, sizeof(*fake->state));
+	free(fake);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -139,9 +188,7 @@ void fake_device_free(struct fake_device *fake)
 	if (!fake)
 		return;
 	(void)nftw(fake->state->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-	(void)close(fake->device.root_fd);
-	(void)munmap(fake->state, sizeof(*fake->state));
-	free(fake);
+	fake_device_detach(fake);
 }
 
 const struct nec_device *fake_device_get(struct fake_device *fake)
@@ -175,6 +222,23 @@ static bool can_fail(enum fake_call call)
 	return call < FAKE_CLOSE_ENCLAVE;
 }
 
+/* Returns 0 when the call is to go on. */
+static int refuse_now(const struct fake_state *state, int number)
+{
+	if (number == FAKE_KILL)
+		(void)raise(SIGKILL);
+	if (number != FAKE_KILL_LAUNCHER && number != FAKE_STOP_LAUNCHER)
+		return -number;
+	if (state->launcher)
+		(void)kill(state->launcher, number == FAKE_KILL_LAUNCHER ? SIGKILL : SIGSTOP);
+	return 0;
+}
+
+void fake_device_set_launcher(struct fake_device *fake, pid_t pid)
+{
+	fake->state->launcher = pid;
+}
+
 int fake_count(struct fake_state *state, enum fake_call call)
 {
 	state->calls[call]++;
@@ -189,9 +253,7 @@ int fake_count(struct fake_state *state, enum fake_call call)
 			continue;
 		refusal->at = 0;
 		state->refused = call;
-		if (refusal->number == FAKE_KILL)
-			(void)raise(SIGKILL);
-		return -refusal->number;
+		return refuse_now(state, refusal->number);
 	}
 	return 0;
 }
@@ -243,29 +305,45 @@ unsigned int fake_open_fds(void)
 	return count - 3; /* ".", ".." and the folder itself */
 }
 
-static void expect_free_pages(const struct fake_state *state)
+static bool pages_are_free(const struct fake_state *state)
 {
 	for (uint32_t row = 0; row < state->row_count; row++)
 		for (uint32_t page = 0; page < state->rows[row].count; page++)
 			if (state->rows[row].pages[page].mapping ||
 			    state->rows[row].pages[page].pins)
-				fake_die("a huge page is still in use");
+				return false;
+	return true;
+}
+
+static const char *find_leftover(const struct fake_state *state)
+{
+	for (size_t i = 0; i < FAKE_SLOTS_MAX; i++)
+		if (state->slots[i].used)
+			return "a slot is still there";
+	for (size_t i = 0; i < FAKE_MAPPINGS_MAX; i++)
+		if (state->mappings[i].pid)
+			return "huge pages are still mapped";
+	if (!pages_are_free(state))
+		return "a huge page is still in use";
+	for (uint32_t cpu = 0; cpu < FAKE_CPUS_MAX; cpu++)
+		if (state->cpus[cpu].in_pool && !state->core_free[state->cpus[cpu].core])
+			return "a CPU did not come back to the pool";
+	return NULL;
+}
+
+const char *fake_device_leftover(struct fake_device *fake)
+{
+	struct fake_state *state = fake_enter(fake);
+	const char *found = find_leftover(state);
+
+	fake_leave(state);
+	return found;
 }
 
 void fake_device_expect_clean(struct fake_device *fake)
 {
-	struct fake_state *state = fake_enter(fake);
+	const char *found = fake_device_leftover(fake);
 
-	for (size_t i = 0; i < FAKE_SLOTS_MAX; i++)
-		if (state->slots[i].used)
-			fake_die("slot %llu is still there",
-				 (unsigned long long)state->slots[i].info.uid);
-	for (size_t i = 0; i < FAKE_MAPPINGS_MAX; i++)
-		if (state->mappings[i].pid)
-			fake_die("huge pages are still mapped");
-	expect_free_pages(state);
-	for (uint32_t cpu = 0; cpu < FAKE_CPUS_MAX; cpu++)
-		if (state->cpus[cpu].in_pool && !state->core_free[state->cpus[cpu].core])
-			fake_die("CPU %u did not come back to the pool", cpu);
-	fake_leave(state);
+	if (found)
+		fake_die("%s", found);
 }

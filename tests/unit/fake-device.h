@@ -66,6 +66,11 @@ struct fake_device;
 struct fake_device *fake_device_new(const struct fake_machine *machine);
 void fake_device_free(struct fake_device *fake);
 
+/* The same machine in another program; @root is fake_device_root() of the one that made it. */
+struct fake_device *fake_device_attach(const char *root);
+/* Lets go of it: the machine stays. */
+void fake_device_detach(struct fake_device *fake);
+
 /* What to hand to the library; belongs to the fake. */
 const struct nec_device *fake_device_get(struct fake_device *fake);
 
@@ -117,7 +122,11 @@ void fake_device_refuse(struct fake_device *fake, enum fake_call call, unsigned 
 			int number);
 
 /* As @number: the process that makes the call is killed there and then, by SIGKILL. */
-#define FAKE_KILL 100000
+#define FAKE_KILL          100000
+/* The call goes on, but the process of fake_device_set_launcher() is killed, or stopped. */
+#define FAKE_KILL_LAUNCHER 100001
+#define FAKE_STOP_LAUNCHER 100002
+void fake_device_set_launcher(struct fake_device *fake, pid_t pid);
 
 /* The same for the @nth call of any kind that can fail (not the device's commands). */
 void fake_device_refuse_any(struct fake_device *fake, unsigned int nth, int number);
@@ -160,7 +169,8 @@ void fake_device_promise_pages(struct fake_device *fake, uint64_t page_bytes, in
 
 /*
  * Called when an enclave has been started, before the call returns, in the process that started it:
- * the place for what an enclave does when it boots (fake_vsock_call()).
+ * the place for what an enclave does when it boots (fake_vsock_call()). Set for this process and
+ * those that it forks.
  */
 typedef void (*fake_boot_fn)(struct fake_device *fake, uint32_t cid, void *userdata);
 void fake_device_set_boot(struct fake_device *fake, fake_boot_fn boot, void *userdata);
@@ -171,8 +181,15 @@ enum fake_slot_state { FAKE_INIT = 0, FAKE_RUNNING = 2, FAKE_STOPPED = 0xffff };
 /*
  * The device reports a new state for an enclave, as it does when one ends (FAKE_STOPPED). The
  * driver raises the hang-up when it is anything but FAKE_RUNNING, and only for a running enclave.
+ * False when no enclave has that CID.
  */
-void fake_device_event(struct fake_device *fake, uint32_t cid, enum fake_slot_state state);
+bool fake_device_event(struct fake_device *fake, uint32_t cid, enum fake_slot_state state);
+
+/*
+ * The enclave's end of its enclave fd, for a program that plays the enclave: POLLERR when the
+ * parent has let go of the enclave, and hang-up for the parent when it is closed.
+ */
+int fake_enclave_open(struct fake_device *fake, uint32_t cid);
 
 /* ---- what there is ---- */
 
@@ -204,13 +221,18 @@ unsigned int fake_device_free_cores(struct fake_device *fake);
 /* Open descriptors of this process; the difference over a test has to be 0. */
 unsigned int fake_open_fds(void);
 
-/* Aborts with a message unless no slot, mapping or page is in use and every core is free. */
+/* What is still in use, in words; NULL when no slot, mapping, page or core is. */
+const char *fake_device_leftover(struct fake_device *fake);
+/* Aborts with a message unless that is nothing. */
 void fake_device_expect_clean(struct fake_device *fake);
 
 /* ---- vsock ---- */
 
 /* Connects from enclave @cid to a listener of the parent. Returns the fd or a negative errno. */
 int fake_vsock_call(struct fake_device *fake, uint32_t cid, uint32_t port);
+
+/* Connects from the parent to a listener of enclave @cid. Returns the fd or a negative errno. */
+int fake_vsock_call_guest(struct fake_device *fake, uint32_t cid, uint32_t port);
 
 /* Listens as enclave @cid, or as the hypervisor (0) for consoles. Returns the fd. */
 int fake_vsock_serve(struct fake_device *fake, uint32_t cid, uint32_t port);

@@ -339,16 +339,15 @@ static int start(struct fake_state *state, int enclave_fd, struct ne_enclave_sta
 int fake_driver_start(const struct nec_device *device, int enclave_fd,
 		      struct ne_enclave_start_info *info)
 {
-	struct fake_state *state = fake_enter(fake_of(device));
-	fake_boot_fn boot = state->boot;
-	void *userdata = state->boot_userdata;
+	struct fake_device *fake = fake_of(device);
+	struct fake_state *state = fake_enter(fake);
 	int r = fake_count(state, FAKE_START);
 
 	if (r == 0)
 		r = start(state, enclave_fd, info);
 	fake_leave(state);
-	if (r == 0 && boot)
-		boot(fake_of(device), (uint32_t)info->enclave_cid, userdata);
+	if (r == 0 && fake->boot)
+		fake->boot(fake, (uint32_t)info->enclave_cid, fake->boot_userdata);
 	return r;
 }
 
@@ -359,22 +358,39 @@ static struct fake_slot *slot_of_cid(struct fake_state *state, uint32_t cid)
 	for (size_t i = 0; i < FAKE_SLOTS_MAX; i++)
 		if (state->slots[i].used && state->slots[i].info.cid == cid)
 			return &state->slots[i];
-	fake_die("no enclave has the CID %u", cid);
+	return NULL;
 }
 
-void fake_device_event(struct fake_device *fake, uint32_t cid, enum fake_slot_state slot_state)
+bool fake_device_event(struct fake_device *fake, uint32_t cid, enum fake_slot_state slot_state)
 {
 	struct fake_state *state = fake_enter(fake);
 	struct fake_slot *slot = slot_of_cid(state, cid);
 	char path[128];
 
-	if (slot->info.state == FAKE_RUNNING && slot_state != FAKE_RUNNING) {
+	if (slot && slot->info.state == FAKE_RUNNING && slot_state != FAKE_RUNNING) {
 		slot->info.state = slot_state;
 		fifo_path(state, slot, path);
 		/* A writer that comes and goes hangs up the reader, for good. */
 		(void)close(open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
 	}
 	fake_leave(state);
+	return slot != NULL;
+}
+
+int fake_enclave_open(struct fake_device *fake, uint32_t cid)
+{
+	struct fake_state *state = fake_enter(fake);
+	const struct fake_slot *slot = slot_of_cid(state, cid);
+	int r = -ENOENT;
+	char path[128];
+
+	if (slot) {
+		fifo_path(state, slot, path);
+		r = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		r = r < 0 ? -errno : r;
+	}
+	fake_leave(state);
+	return r;
 }
 
 void fake_device_set_region_limit(struct fake_device *fake, uint32_t limit)
@@ -394,8 +410,8 @@ void fake_device_set_next_uid(struct fake_device *fake, uint64_t uid)
 
 void fake_device_set_boot(struct fake_device *fake, fake_boot_fn boot, void *userdata)
 {
-	fake->state->boot = boot;
-	fake->state->boot_userdata = userdata;
+	fake->boot = boot;
+	fake->boot_userdata = userdata;
 }
 
 unsigned int fake_device_slots(struct fake_device *fake)

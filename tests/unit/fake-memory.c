@@ -306,10 +306,27 @@ void fake_memory_unmap(const struct nec_device *device, void *address, uint64_t 
 	fake_leave(state);
 }
 
+/* A zombie has no memory any more; it may wait long for somebody who takes notice of it. */
+static bool is_gone(pid_t pid)
+{
+	char path[32];
+	char text[256] = "";
+	const char *name_end;
+	cleanup_close int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return kill(pid, 0) < 0 && errno == ESRCH;
+	name_end = strrchr(text, ')');
+	return name_end && strncmp(name_end, ") Z", 3) == 0;
+}
+
 void fake_memory_sweep(struct fake_state *state)
 {
 	for (size_t i = 0; i < FAKE_MAPPINGS_MAX; i++)
-		if (state->mappings[i].pid && kill(state->mappings[i].pid, 0) < 0)
+		if (state->mappings[i].pid && state->mappings[i].pid != getpid() &&
+		    is_gone(state->mappings[i].pid))
 			forget_mapping(state, &state->mappings[i]);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the fake share. One flat struct in shared memory, so that it survives a fork.
+/*
+ * What the parts of the fake share. One flat struct in a file of the fake's folder that every
+ * process maps: it survives a fork, and other programs can join (fake_device_attach()).
  */
 #ifndef NEC_TESTS_UNIT_FAKE_STATE_H
 #define NEC_TESTS_UNIT_FAKE_STATE_H
@@ -96,18 +98,19 @@ struct fake_state {
 	uint32_t next_cid;
 	uint32_t region_limit;
 	uint64_t image_offset;
-	fake_boot_fn boot;
-	void *boot_userdata;
 
 	unsigned int calls[FAKE_CALLS + 1];
 	struct fake_refusal refusals[FAKE_REFUSALS_MAX];
 	enum fake_call refused;
 	unsigned int peers; /* names for the sockets of callers */
+	pid_t launcher;     /* see FAKE_KILL_LAUNCHER */
 };
 
 struct fake_device {
 	struct fake_state *state;
 	struct nec_device device;
+	fake_boot_fn boot;
+	void *boot_userdata;
 };
 
 static inline struct fake_device *fake_of(const struct nec_device *device)

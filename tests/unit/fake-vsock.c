@@ -114,6 +114,11 @@ int fake_vsock_call(struct fake_device *fake, uint32_t cid, uint32_t port)
 	return call(fake, cid, NEC_CID_PARENT, port);
 }
 
+int fake_vsock_call_guest(struct fake_device *fake, uint32_t cid, uint32_t port)
+{
+	return call(fake, NEC_CID_PARENT, cid, port);
+}
+
 int fake_vsock_serve(struct fake_device *fake, uint32_t cid, uint32_t port)
 {
 	int fd = serve(fake, cid, port, 0);
