@@ -467,6 +467,7 @@ static void archives__never_reach_outside(void **state)
 		if (i + 1 < ARRAY_SIZE(archives))
 			assert_int_equal(err.code, NEC_E_SOURCE_UNSAFE);
 		assert_false(exists("out"));
+		assert_true(victim >= 0);
 		assert_int_equal(count_entries("outside"), 1);
 		assert_int_equal(stat_of("outside/victim").st_size, 0);
 		assert_int_equal(open_descriptors(), descriptors);
