@@ -9,6 +9,7 @@
 #include "enclave-options.h"
 #include "enclave/run.h"
 #include "host/device.h"
+#include "inject.h"
 #include "output.h"
 #include "report.h"
 #include "values.h"
@@ -25,6 +26,7 @@ struct run_options {
 	const char *name;
 	const char *backend;
 	const char *boot_timeout;
+	struct cli_list inject;
 	bool debug;
 	bool timings;
 };
@@ -82,6 +84,11 @@ static const struct cli_option run_rows[] = {
 	  .help = "how long to wait for the enclave's heartbeat",
 	  .offset = offsetof(struct run_options, boot_timeout),
 	  .kind = CLI_NUMBER },
+	{ .name = "inject",
+	  .type = CLI_LIST,
+	  .value = "fault",
+	  .help = "in a simulation, what is to go wrong",
+	  .offset = offsetof(struct run_options, inject) },
 	{ .name = "timings",
 	  .type = CLI_FLAG,
 	  .help = "tell on stderr how long each step took",
@@ -259,12 +266,16 @@ static int run(struct cli *cli, const void *data)
 	};
 	struct nec_launch_request request = { 0 };
 	struct nec_run_result result = { 0 };
+	cleanup_buffer struct nec_buffer faults = { 0 };
 	struct nec_path dir;
 	nec_error err = NEC_ERROR_INIT;
 	int status;
 
-	if (parse(options, &request, &err) < 0 || check_device(cli, request.backend, &err) < 0)
+	if (parse(options, &request, &err) < 0 ||
+	    cli_inject(&options->inject, request.backend == NEC_BACKEND_QEMU, &faults, &err) < 0 ||
+	    check_device(cli, request.backend, &err) < 0)
 		return cli_fail(cli, &err, 0);
+	request.inject = (char *)nec_buffer_text(&faults);
 	nec_sockets_dir(request.backend == NEC_BACKEND_QEMU, &dir);
 	request.sockets_dir = dir.text;
 	(void)fprintf(stderr, "Start allocating memory...\n");
@@ -286,7 +297,7 @@ const struct cli_command cli_cmd_run_enclave = {
 		"27 when there are not enough CPUs or memory, 35 and 59 for the image and its "
 		"signature, 36 when the enclave did not come up.\n\n"
 		"With --backend qemu the same image boots in QEMU on any machine. Everything in a "
-		"simulation is marked: \"Backend\": \"qemu\".",
+		"simulation is marked: \"Backend\": \"qemu\".\n\n" CLI_INJECT_HELP,
 	.options = run_rows,
 	.examples = run_examples,
 	.options_size = sizeof(struct run_options),

@@ -46,8 +46,7 @@ static void on_end(void *userdata, uint32_t events)
 	(void)events;
 	/* It would be reported for ever. */
 	nec_source_free(TAKE_PTR(nitro->end));
-	nitro->events.ended(nitro->events.userdata,
-			    "it stopped or crashed; the device does not say which");
+	nitro->events.ended(nitro->events.userdata, NEC_BACKEND_END_OF_DEVICE);
 }
 
 static void on_ready(void *userdata)

@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "enclave/backend.h"
+#include "enclave/launch.h"
 #include "enclave/paths.h"
 #include "image/kernel.h"
+#include "sim/inject.h"
 #include "sim/machine.h"
 #include "sim/parent.h"
 #include "sim/pool.h"
@@ -26,12 +28,17 @@ struct qemu {
 	struct nec_source *machine_source;
 	int log_fd; /* what QEMU says, in case it does not start */
 	bool ended;
+	struct nec_sim_faults faults;
+	struct nec_source *crash; /* when it is to happen */
+	bool crashed;
+	bool waited; /* until loading was slow enough */
 };
 
 static void free_qemu(struct nec_backend *backend)
 {
 	struct qemu *qemu = (struct qemu *)backend;
 
+	nec_source_free(qemu->crash);
 	nec_source_free(qemu->machine_source);
 	(void)nec_machine_end(&qemu->machine);
 	nec_vhost_user_free(qemu->vhost);
@@ -50,6 +57,8 @@ static void on_heartbeat(void *userdata)
 {
 	struct qemu *qemu = userdata;
 
+	if (qemu->faults.crash)
+		nec_source_set_timer(qemu->crash, qemu->faults.crash_usec);
 	qemu->events.heartbeat(qemu->events.userdata);
 }
 
@@ -84,7 +93,9 @@ static void on_machine_ended(void *userdata, uint32_t events)
 	nec_source_free(TAKE_PTR(qemu->machine_source));
 	status = nec_machine_end(&qemu->machine);
 	last_words(qemu, words, sizeof(words));
-	if (WIFSIGNALED(status))
+	if (qemu->crashed)
+		(void)snprintf(how, sizeof(how), "%s", NEC_BACKEND_END_OF_DEVICE);
+	else if (WIFSIGNALED(status))
 		(void)snprintf(how, sizeof(how), "its machine was killed by signal %d%s",
 			       WTERMSIG(status), words);
 	else if (WEXITSTATUS(status) != 0)
@@ -103,6 +114,94 @@ static void on_vhost_ended(void *userdata, const nec_error *err)
 	if (err && qemu->machine.pid > 0)
 		(void)kill(qemu->machine.pid, SIGKILL);
 }
+
+/* ---- faults on demand ---- */
+
+/* The machine's end is then noticed as any other. */
+static void on_crash(void *userdata, uint32_t events)
+{
+	struct qemu *qemu = userdata;
+
+	(void)events;
+	qemu->crashed = true;
+	if (qemu->machine.pid > 0)
+		(void)kill(qemu->machine.pid, SIGKILL);
+}
+
+static int prepare_faults(struct qemu *qemu, nec_error *err)
+{
+	const struct nec_sim_faults *faults = &qemu->faults;
+	const struct nec_parent_fault fault = {
+		.missing = faults->heartbeat_missing,
+		.wrong = faults->heartbeat_wrong,
+		.late_usec = faults->heartbeat_late_usec,
+	};
+	int r = nec_parent_set_fault(qemu->parent, &fault, err);
+
+	if (r < 0 || (!faults->crash && !faults->boot_crash))
+		return r;
+	return nec_loop_add_timer(qemu->loop, UINT64_MAX, on_crash, qemu, &qemu->crash, err);
+}
+
+/* The driver's answer to a call that the launch has come to, in the launch's own words. */
+static int ask_driver(const struct qemu *qemu, const struct nec_launch_request *request,
+		      enum nec_driver_call call, nec_error *err)
+{
+	const struct nec_launch_refusal refusal = {
+		.call = call,
+		.result = nec_sim_faults_answer(&qemu->faults, call),
+		.request = request,
+		.mapping = {
+			.page_bytes = NEC_REGION_ALIGNMENT,
+			.pages = qemu->claim.memory_mib * 1048576 / NEC_REGION_ALIGNMENT,
+		},
+	};
+
+	return refusal.result < 0 ? nec_launch_refused(&refusal, err) : 0;
+}
+
+/* A node whose huge pages are all taken. */
+static int take_no_memory(const struct nec_launch_request *request, nec_error *err)
+{
+	uint64_t bytes = nec_launch_memory_bytes(request);
+	struct nec_hugepages row = {
+		.page_bytes = NEC_REGION_ALIGNMENT,
+		.total = bytes / NEC_REGION_ALIGNMENT,
+	};
+	const struct nec_hugepage_table table = { .rows = &row, .count = 1 };
+	struct nec_memory_plan plan;
+
+	return nec_memory_plan(&table, 0, bytes, &plan, err);
+}
+
+static void on_waited(void *userdata, uint32_t events)
+{
+	struct qemu *qemu = userdata;
+
+	(void)events;
+	qemu->waited = true;
+	nec_loop_stop(qemu->loop, 0);
+}
+
+/* Runs the loop until loading has taken long enough, or whoever owns the loop has stopped it. */
+static int load_slowly(struct qemu *qemu, nec_error *err)
+{
+	struct nec_source *timer = NULL;
+	int r;
+
+	if (!qemu->faults.slow_load)
+		return 0;
+	r = nec_loop_add_timer(qemu->loop, qemu->faults.slow_load_usec, on_waited, qemu, &timer,
+			       err);
+	if (r == 0)
+		r = nec_loop_run(qemu->loop, err);
+	nec_source_free(timer);
+	if (r < 0 || qemu->waited)
+		return r;
+	return nec_error_set(err, NEC_E_CANCELLED, -ECANCELED, "interrupted");
+}
+
+/* ---- the machine ---- */
 
 /* A section, or several behind each other, as a file of its own. Returns the fd. */
 static int copy_sections(const nec_eif *eif, enum nec_eif_section_type type, uint64_t *bytes,
@@ -144,8 +243,8 @@ static bool devices_on_cmdline(const nec_eif *eif)
 	return strncmp(kernel.release, "4.", 2) == 0 || strstr(kernel.release, "amzn");
 }
 
-static int start_machine(struct qemu *qemu, const nec_eif *eif, struct nec_machine_options *options,
-			 nec_error *err)
+static int start_machine(struct qemu *qemu, const struct nec_launch_request *request,
+			 const nec_eif *eif, struct nec_machine_options *options, nec_error *err)
 {
 	cleanup_buffer struct nec_buffer cmdline = { 0 };
 	cleanup_close int kernel = -1;
@@ -154,8 +253,12 @@ static int start_machine(struct qemu *qemu, const nec_eif *eif, struct nec_machi
 	uint64_t begin = nec_loop_now();
 	int r;
 
-	r = nec_eif_read_whole(eif, nec_eif_find_section(eif, NEC_EIF_CMDLINE), NEC_EIF_MAX_CMDLINE,
-			       &cmdline, err);
+	r = ask_driver(qemu, request, NEC_DRIVER_GET_IMAGE_LOAD_INFO, err);
+	if (r == 0)
+		r = load_slowly(qemu, err);
+	if (r == 0)
+		r = nec_eif_read_whole(eif, nec_eif_find_section(eif, NEC_EIF_CMDLINE),
+				       NEC_EIF_MAX_CMDLINE, &cmdline, err);
 	if (r == 0)
 		r = kernel = copy_sections(eif, NEC_EIF_KERNEL, &bytes, err);
 	if (r >= 0)
@@ -163,13 +266,21 @@ static int start_machine(struct qemu *qemu, const nec_eif *eif, struct nec_machi
 	if (r < 0)
 		return r;
 	qemu->events.phase(qemu->events.userdata, "load", nec_loop_now() - begin, bytes);
+	r = ask_driver(qemu, request, NEC_DRIVER_SET_MEMORY_REGION, err);
+	if (r == 0)
+		r = ask_driver(qemu, request, NEC_DRIVER_START, err);
+	if (r < 0)
+		return r;
 	begin = nec_loop_now();
 	options->kernel_fd = kernel;
 	options->initrd_fd = initrd;
 	options->cmdline = nec_buffer_text(&cmdline);
 	options->mmio_on_cmdline = devices_on_cmdline(eif);
 	options->log_fd = qemu->log_fd;
+	options->paused = qemu->faults.boot_hang || qemu->faults.boot_crash;
 	r = nec_machine_start(options, &qemu->machine, err);
+	if (r == 0 && qemu->faults.boot_crash)
+		nec_source_set_timer(qemu->crash, 0);
 	if (r == 0)
 		r = nec_loop_add_fd(qemu->loop, qemu->machine.pid_fd, EPOLLIN, on_machine_ended,
 				    qemu, &qemu->machine_source, err);
@@ -184,7 +295,8 @@ static int socket_pair(int pair[2], nec_error *err)
 	return 0;
 }
 
-static int connect_devices(struct qemu *qemu, const nec_eif *eif, const char *dir, nec_error *err)
+static int connect_devices(struct qemu *qemu, const struct nec_launch_request *request,
+			   const nec_eif *eif, const char *dir, nec_error *err)
 {
 	struct nec_machine_options options = {
 		.arch = nec_eif_get_arch(eif),
@@ -213,7 +325,7 @@ static int connect_devices(struct qemu *qemu, const nec_eif *eif, const char *di
 		qemu->base.console_fd = console[0];
 		options.vsock_fd = vsock[1];
 		options.console_fd = console[1];
-		r = start_machine(qemu, eif, &options, err);
+		r = start_machine(qemu, request, eif, &options, err);
 		(void)close(console[1]);
 	}
 	(void)close(vsock[1]);
@@ -231,8 +343,16 @@ static int take_claim(struct qemu *qemu, const struct nec_launch_request *reques
 		.cpus_size = request->cpus.count,
 	};
 	uint64_t begin = nec_loop_now();
-	int r = nec_sim_claim_take(dir, &wish, &qemu->claim, err);
+	int r = ask_driver(qemu, request, NEC_DRIVER_OPEN, err);
 
+	if (r == 0)
+		r = ask_driver(qemu, request, NEC_DRIVER_CREATE_VM, err);
+	if (r == 0)
+		r = nec_sim_claim_take(dir, &wish, &qemu->claim, err);
+	if (r == 0)
+		r = ask_driver(qemu, request, NEC_DRIVER_ADD_VCPU, err);
+	if (r == 0 && qemu->faults.no_memory)
+		r = take_no_memory(request, err);
 	if (r < 0)
 		return r;
 	qemu->base.started.slot_uid = qemu->claim.slot_uid;
@@ -263,7 +383,9 @@ int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_reques
 		.machine = { .pid_fd = -1 },
 		.log_fd = -1,
 	};
-	r = nec_path_socket(&dir, err, "%s/" NEC_SIM_DIR, request->sockets_dir);
+	r = nec_sim_faults_parse(request->inject, &qemu->faults, err);
+	if (r == 0)
+		r = nec_path_socket(&dir, err, "%s/" NEC_SIM_DIR, request->sockets_dir);
 	if (r == 0)
 		r = qemu->log_fd = nec_file_temporary(err);
 	if (r >= 0)
@@ -272,7 +394,9 @@ int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_reques
 		r = nec_parent_new(loop, dir.text, qemu->claim.cid, on_heartbeat, qemu,
 				   &qemu->parent, err);
 	if (r == 0)
-		r = connect_devices(qemu, eif, dir.text, err);
+		r = prepare_faults(qemu, err);
+	if (r == 0)
+		r = connect_devices(qemu, request, eif, dir.text, err);
 	if (r < 0) {
 		free_qemu(&qemu->base);
 		return r;

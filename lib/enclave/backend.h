@@ -24,6 +24,9 @@ struct nec_backend_events {
 	void (*ended)(void *userdata, const char *how);
 };
 
+/* All that the device tells of an enclave's end. */
+#define NEC_BACKEND_END_OF_DEVICE "it stopped or crashed; the device does not say which"
+
 struct nec_backend_ops {
 	const char *name; /* in JSON: "qemu"; NULL for the device, which says nothing */
 	/* Ends the enclave if it runs, and gives back everything. */

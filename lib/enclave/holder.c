@@ -432,6 +432,7 @@ static void clean_up(struct holder *holder)
 	nec_frame_reader_free(holder->launcher_reader);
 	free(holder->request.name);
 	free(holder->request.sockets_dir);
+	free(holder->request.inject);
 	free(holder->description.measurements);
 	free(holder->description.image);
 	close_launcher(holder);

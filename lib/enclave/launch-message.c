@@ -109,6 +109,7 @@ static void request_fields(struct codec *codec, struct nec_launch_request *reque
 	boolean(codec, &request->debug);
 	number(codec, &request->boot_timeout_usec);
 	number(codec, &request->console_limit);
+	text(codec, &request->inject);
 }
 
 static void started_fields(struct codec *codec, struct nec_launch_started *started)
@@ -205,6 +206,7 @@ void nec_launch_message_free(struct nec_launch_message *message)
 {
 	free(message->request.name);
 	free(message->request.sockets_dir);
+	free(message->request.inject);
 	free(message->description.measurements);
 	free(message->description.image);
 	free(message->phase.name);

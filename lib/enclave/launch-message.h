@@ -43,6 +43,7 @@ struct nec_launch_request {
 	bool debug;
 	uint64_t boot_timeout_usec;
 	uint64_t console_limit; /* bytes of console that are kept */
+	char *inject;           /* faults of a simulated enclave (sim/inject.h); NULL: none */
 };
 
 /* What describe tells of the image, as JSON text: the holder only passes it on. */

@@ -16,13 +16,51 @@ static uint64_t lap(uint64_t *since)
 	return *since - before;
 }
 
+int nec_launch_refused(const struct nec_launch_refusal *refusal, nec_error *err)
+{
+	const struct nec_launch_request *request = refusal->request;
+	const struct nec_memory_mapping *mapping = &refusal->mapping;
+	uint32_t index = refusal->cpu_index;
+	int r = refusal->result;
+
+	switch (refusal->call) {
+	case NEC_DRIVER_OPEN:
+		break;
+	case NEC_DRIVER_CREATE_VM:
+		return nec_error_from_driver(err, refusal->call, r, "cannot create an enclave");
+	case NEC_DRIVER_ADD_VCPU:
+		if (request->cpus.count > 0)
+			return nec_error_from_driver(err, refusal->call, r, "CPU %u",
+						     request->cpus.ids[index]);
+		return nec_error_from_driver(err, refusal->call, r, "CPU %u of %llu", index + 1,
+					     (unsigned long long)request->cpu_count);
+	case NEC_DRIVER_GET_IMAGE_LOAD_INFO:
+		return nec_error_from_driver(err, refusal->call, r,
+					     "cannot learn where the image has to be");
+	case NEC_DRIVER_SET_MEMORY_REGION:
+		return nec_error_from_driver(
+			err, refusal->call, r,
+			"memory of %llu huge pages of %llu MiB on NUMA node %d",
+			(unsigned long long)mapping->pages,
+			(unsigned long long)(mapping->page_bytes >> 20), refusal->node);
+	case NEC_DRIVER_START:
+		if (request->cid)
+			return nec_error_from_driver(err, refusal->call, r,
+						     "cannot start the enclave with CID %llu",
+						     (unsigned long long)request->cid);
+		return nec_error_from_driver(err, refusal->call, r, "cannot start the enclave");
+	}
+	return nec_error_from_driver(err, NEC_DRIVER_OPEN, r, "/dev/nitro_enclaves");
+}
+
 static int create(struct nec_launch *launch, int device_fd, nec_error *err)
 {
 	int fd = launch->device->ops->create_vm(launch->device, device_fd, &launch->slot_uid);
 
 	if (fd < 0)
-		return nec_error_from_driver(err, NEC_DRIVER_CREATE_VM, fd,
-					     "cannot create an enclave");
+		return nec_launch_refused(
+			&(struct nec_launch_refusal){ .call = NEC_DRIVER_CREATE_VM, .result = fd },
+			err);
 	launch->enclave_fd = fd;
 	return 0;
 }
@@ -42,12 +80,16 @@ static int add_cpus(struct nec_launch *launch, const struct nec_launch_request *
 		uint32_t id = chosen ? request->cpus.ids[launch->cpus.count] : 0;
 		int r = launch->device->ops->add_vcpu(launch->device, launch->enclave_fd, &id);
 
-		if (r < 0 && chosen)
-			return nec_error_from_driver(err, NEC_DRIVER_ADD_VCPU, r, "CPU %u", id);
-		if (r < 0)
-			return nec_error_from_driver(err, NEC_DRIVER_ADD_VCPU, r, "CPU %u of %llu",
-						     launch->cpus.count + 1,
-						     (unsigned long long)count);
+		if (r < 0) {
+			const struct nec_launch_refusal refusal = {
+				.call = NEC_DRIVER_ADD_VCPU,
+				.result = r,
+				.request = request,
+				.cpu_index = launch->cpus.count,
+			};
+
+			return nec_launch_refused(&refusal, err);
+		}
 		launch->cpus.ids[launch->cpus.count++] = id;
 	}
 	return 0;
@@ -60,8 +102,10 @@ static int load(struct nec_launch *launch, const nec_context *context, const nec
 	int r = launch->device->ops->get_image_load_info(launch->device, launch->enclave_fd, &info);
 
 	if (r < 0)
-		return nec_error_from_driver(err, NEC_DRIVER_GET_IMAGE_LOAD_INFO, r,
-					     "cannot learn where the image has to be");
+		return nec_launch_refused(
+			&(struct nec_launch_refusal){ .call = NEC_DRIVER_GET_IMAGE_LOAD_INFO,
+						      .result = r },
+			err);
 	return nec_load_image(context, eif, &launch->memory, info.memory_offset, err);
 }
 
@@ -83,12 +127,16 @@ static int donate(struct nec_launch *launch, const nec_context *context, nec_err
 			return r;
 		r = launch->device->ops->set_memory_region(launch->device, launch->enclave_fd,
 							   &region);
-		if (r < 0)
-			return nec_error_from_driver(
-				err, NEC_DRIVER_SET_MEMORY_REGION, r,
-				"memory of %llu huge pages of %llu MiB on NUMA node %d",
-				(unsigned long long)mapping->pages,
-				(unsigned long long)(mapping->page_bytes >> 20), memory->node);
+		if (r < 0) {
+			const struct nec_launch_refusal refusal = {
+				.call = NEC_DRIVER_SET_MEMORY_REGION,
+				.result = r,
+				.mapping = *mapping,
+				.node = memory->node,
+			};
+
+			return nec_launch_refused(&refusal, err);
+		}
 	}
 	return 0;
 }
@@ -103,8 +151,9 @@ int nec_launch_prepare(const struct nec_device *device, const nec_context *conte
 	int r;
 
 	if (device_fd < 0)
-		return nec_error_from_driver(err, NEC_DRIVER_OPEN, device_fd,
-					     "/dev/nitro_enclaves");
+		return nec_launch_refused(&(struct nec_launch_refusal){ .call = NEC_DRIVER_OPEN,
+									.result = device_fd },
+					  err);
 	r = create(&launch, device_fd, err);
 	launch.times.create_usec = lap(&since);
 	if (r >= 0)
@@ -137,12 +186,11 @@ int nec_launch_start(struct nec_launch *launch, const struct nec_launch_request 
 	uint64_t since = nec_loop_now();
 	int r = launch->device->ops->start(launch->device, launch->enclave_fd, &info);
 
-	if (r < 0 && request->cid)
-		return nec_error_from_driver(err, NEC_DRIVER_START, r,
-					     "cannot start the enclave with CID %llu",
-					     (unsigned long long)request->cid);
 	if (r < 0)
-		return nec_error_from_driver(err, NEC_DRIVER_START, r, "cannot start the enclave");
+		return nec_launch_refused(&(struct nec_launch_refusal){ .call = NEC_DRIVER_START,
+									.result = r,
+									.request = request },
+					  err);
 	launch->times.start_usec = lap(&since);
 	launch->cid = info.enclave_cid;
 	return 0;

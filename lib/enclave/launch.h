@@ -8,6 +8,7 @@
 #define NEC_ENCLAVE_LAUNCH_H
 
 #include "enclave/launch-message.h"
+#include "host/driver-error.h"
 #include "host/host.h"
 #include "host/memory.h"
 #include "image/eif.h"
@@ -36,6 +37,22 @@ int32_t nec_launch_node(const struct nec_host *host, const struct nec_launch_req
 
 /* In bytes, the highest number when there is no such number. */
 uint64_t nec_launch_memory_bytes(const struct nec_launch_request *request);
+
+/* What the driver refused in a launch. */
+struct nec_launch_refusal {
+	enum nec_driver_call call;
+	int result; /* its answer, below 0 */
+	const struct nec_launch_request *request;
+	uint32_t cpu_index;                /* NEC_DRIVER_ADD_VCPU: of the CPUs asked for */
+	struct nec_memory_mapping mapping; /* NEC_DRIVER_SET_MEMORY_REGION */
+	int32_t node;
+};
+
+/*
+ * Fills @err: one wording for the device and for the faults of a simulation. Returns a negative
+ * errno.
+ */
+int nec_launch_refused(const struct nec_launch_refusal *refusal, nec_error *err);
 
 /* How long each step took. */
 struct nec_launch_times {

@@ -117,7 +117,19 @@ static const struct driver_row *find_row(enum nec_driver_call call, int number)
 	return NULL;
 }
 
-static const char *call_name(enum nec_driver_call call)
+bool nec_driver_answer_get(size_t index, struct nec_driver_answer *ret)
+{
+	if (index >= ARRAY_SIZE(driver_table))
+		return false;
+	*ret = (struct nec_driver_answer){
+		.calls = driver_table[index].calls,
+		.number = driver_table[index].number,
+		.name = driver_table[index].name,
+	};
+	return true;
+}
+
+const char *nec_driver_call_name(enum nec_driver_call call)
 {
 	switch (call) {
 	case NEC_DRIVER_OPEN:
@@ -149,7 +161,8 @@ static int set_device_answer(nec_error *err, enum nec_driver_call call, int numb
 		answer -= AMAZON_DEVICE_SHIFT;
 	return nec_error_set(err, NEC_E_DEVICE_ANSWER, -EREMOTEIO,
 			     "%s: the device answered %d (%s: %d%s%s)", what, -answer,
-			     call_name(call), number, name ? ", " : "", name ? name : "");
+			     nec_driver_call_name(call), number, name ? ", " : "",
+			     name ? name : "");
 }
 
 int nec_error_from_driver(nec_error *err, enum nec_driver_call call, int result, const char *format,
@@ -165,7 +178,7 @@ int nec_error_from_driver(nec_error *err, enum nec_driver_call call, int result,
 	va_end(args);
 	if (row)
 		r = nec_error_set(err, row->code, -row->result, "%s: %s (%s: %s, %d)", what,
-				  row->meaning, call_name(call), row->name, row->number);
+				  row->meaning, nec_driver_call_name(call), row->name, row->number);
 	else
 		r = set_device_answer(err, call, -result, what);
 	if (err)

@@ -3,6 +3,9 @@
 #ifndef NEC_HOST_DRIVER_ERROR_H
 #define NEC_HOST_DRIVER_ERROR_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "nec.h"
 
 /* The calls of struct nec_device_ops that the driver answers; bits, so that a row can name several.
@@ -29,5 +32,18 @@ enum nec_driver_call {
  */
 int nec_error_from_driver(nec_error *err, enum nec_driver_call call, int result, const char *format,
 			  ...) __attribute__((format(printf, 4, 5)));
+
+/* "NE_ADD_VCPU"; "open" for opening the device. */
+const char *nec_driver_call_name(enum nec_driver_call call);
+
+/* An answer that the driver is known to give. */
+struct nec_driver_answer {
+	unsigned int calls; /* to which: bits of enum nec_driver_call */
+	int number;
+	const char *name;
+};
+
+/* The table's rows, from 0 on; false behind the last. A name can stand in several. */
+bool nec_driver_answer_get(size_t index, struct nec_driver_answer *ret);
 
 #endif

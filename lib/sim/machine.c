@@ -146,6 +146,8 @@ static void build_arguments(struct arguments *arguments, const struct nec_machin
 	add(arguments, "-display");
 	add(arguments, "none");
 	add(arguments, "-no-reboot"); /* an enclave that reboots has ended */
+	if (options->paused)
+		add(arguments, "-S");
 	add_board(arguments, options);
 	add(arguments, "-kernel");
 	add(arguments, "/proc/self/fd/%d", KERNEL_FD);

@@ -32,6 +32,7 @@ struct nec_machine_options {
 	const char
 		*cmdline; /* the image's, unchanged: what the simulation adds is its own business */
 	bool mmio_on_cmdline; /* the kernel learns of virtio-mmio devices from its command line */
+	bool paused;          /* started, but the guest never runs an instruction */
 	int vsock_fd;         /* QEMU's end of the socket to the vhost-user back end */
 	int console_fd;       /* QEMU's end of the socket that is the serial console */
 	int log_fd;           /* where QEMU's own messages go */

@@ -47,6 +47,8 @@ struct nec_parent {
 	struct nec_source *heartbeat_source;
 	nec_heartbeat_fn heartbeat;
 	void *userdata;
+	struct nec_parent_fault fault;
+	struct nec_source *late; /* the report of a heartbeat that is held back */
 };
 
 struct nec_vsock *nec_parent_get_vsock(struct nec_parent *parent)
@@ -61,26 +63,44 @@ static void end_heartbeat(struct nec_parent *parent)
 		(void)close(TAKE_FD(parent->heartbeat_fd));
 }
 
+/* Once: from here on the port belongs to the parent's programs, as on the hardware. */
+static void report_heartbeat(struct nec_parent *parent)
+{
+	nec_heartbeat_fn report = parent->heartbeat;
+
+	parent->heartbeat = NULL;
+	if (report && !parent->fault.missing)
+		report(parent->userdata);
+}
+
+static void on_late(void *userdata, uint32_t events)
+{
+	(void)events;
+	report_heartbeat(userdata);
+}
+
 static void on_heartbeat(void *userdata, uint32_t events)
 {
 	struct nec_parent *parent = userdata;
-	nec_heartbeat_fn report;
 	uint8_t byte = 0;
 	ssize_t n = read(parent->heartbeat_fd, &byte, 1);
-	bool good = n == 1 && byte == HEARTBEAT_BYTE &&
-		    send(parent->heartbeat_fd, &byte, 1, MSG_NOSIGNAL) == 1;
+	bool good;
 
 	(void)events;
 	if (n < 0 && errno == EAGAIN)
 		return;
+	if (parent->fault.wrong)
+		byte = (uint8_t)~byte;
+	good = n == 1 && byte == HEARTBEAT_BYTE &&
+	       send(parent->heartbeat_fd, &byte, 1, MSG_NOSIGNAL) == 1;
 	/* The guest reads the answer from the device; our end is not needed for that. */
 	end_heartbeat(parent);
 	if (!good)
 		return;
-	/* Once: from here on the port belongs to the parent's programs, as on the hardware. */
-	report = parent->heartbeat;
-	parent->heartbeat = NULL;
-	report(parent->userdata);
+	if (parent->late)
+		nec_source_set_timer(parent->late, parent->fault.late_usec);
+	else
+		report_heartbeat(parent);
 }
 
 static int open_heartbeat(struct nec_parent *parent)
@@ -288,10 +308,20 @@ int nec_parent_new(struct nec_loop *loop, const char *dir, uint64_t cid, nec_hea
 	return 0;
 }
 
+int nec_parent_set_fault(struct nec_parent *parent, const struct nec_parent_fault *fault,
+			 nec_error *err)
+{
+	parent->fault = *fault;
+	if (fault->late_usec == 0)
+		return 0;
+	return nec_loop_add_timer(parent->loop, UINT64_MAX, on_late, parent, &parent->late, err);
+}
+
 void nec_parent_free(struct nec_parent *parent)
 {
 	if (!parent)
 		return;
+	nec_source_free(parent->late);
 	while (parent->callers)
 		remove_caller(parent->callers);
 	end_heartbeat(parent);

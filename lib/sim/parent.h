@@ -10,6 +10,13 @@
 
 struct nec_parent;
 
+/* What an injected fault makes of the heartbeat (sim/inject.h). */
+struct nec_parent_fault {
+	bool missing; /* answered, but not reported */
+	bool wrong;   /* another byte than the enclave sent arrives */
+	uint64_t late_usec;
+};
+
 /* The enclave has sent its heartbeat and got its answer. */
 typedef void (*nec_heartbeat_fn)(void *userdata);
 
@@ -21,7 +28,12 @@ typedef void (*nec_heartbeat_fn)(void *userdata);
  */
 int nec_parent_new(struct nec_loop *loop, const char *dir, uint64_t cid, nec_heartbeat_fn heartbeat,
 		   void *userdata, struct nec_parent **ret, nec_error *err);
+
 void nec_parent_free(struct nec_parent *parent);
+
+/* Once, before the machine runs. Returns 0 or a negative errno. */
+int nec_parent_set_fault(struct nec_parent *parent, const struct nec_parent_fault *fault,
+			 nec_error *err);
 
 /* The device, for the vhost-user back end. */
 struct nec_vsock *nec_parent_get_vsock(struct nec_parent *parent);
