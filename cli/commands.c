@@ -9,6 +9,7 @@ extern const struct cli_command cli_cmd_connect;
 extern const struct cli_command cli_cmd_console;
 extern const struct cli_command cli_cmd_describe_eif;
 extern const struct cli_command cli_cmd_describe_enclaves;
+extern const struct cli_command cli_cmd_doctor;
 extern const struct cli_command cli_cmd_eif_build;
 extern const struct cli_command cli_cmd_eif_diff;
 extern const struct cli_command cli_cmd_eif_extract;
@@ -29,6 +30,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_connect,
 	&cli_cmd_listen,
 	&cli_cmd_terminate_enclave,
+	&cli_cmd_doctor,
 	&cli_cmd_build_enclave,
 	&cli_cmd_sign_eif,
 	&cli_cmd_describe_eif,

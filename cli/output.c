@@ -56,6 +56,13 @@ int cli_print_text(const struct cli *cli, struct nec_buffer *text)
 	return cli_print_bytes(cli, nec_buffer_text(text), text->size);
 }
 
+int cli_print_styled_text(const struct cli *cli, const struct nec_buffer *text)
+{
+	if (text->failed)
+		return fail_without_memory(cli);
+	return cli_print_bytes(cli, nec_buffer_text(text), text->size);
+}
+
 int cli_print_json(const struct cli *cli, const cJSON *tree)
 {
 	cleanup_buffer struct nec_buffer text = { .failed = !tree };

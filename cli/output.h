@@ -15,6 +15,9 @@ struct cJSON;
  */
 int cli_print_json(const struct cli *cli, const struct cJSON *tree);
 int cli_print_text(const struct cli *cli, struct nec_buffer *text);
+
+/* The same for text with styles in it, whose parts from outside were made printable before. */
+int cli_print_styled_text(const struct cli *cli, const struct nec_buffer *text);
 /* Bytes as they are, such as a console's. */
 int cli_print_bytes(const struct cli *cli, const char *bytes, size_t size);
 

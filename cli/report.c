@@ -14,23 +14,32 @@
 static const char *const style_start[] = {
 	[CLI_STYLE_ERROR] = "\033[1;31m",
 	[CLI_STYLE_WARNING] = "\033[1;33m",
+	[CLI_STYLE_GOOD] = "\033[32m",
+	[CLI_STYLE_PLAIN] = "",
 };
 
-static bool stderr_has_colour(void)
+static bool has_colour(int fd)
 {
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
 
-	return isatty(STDERR_FILENO) && !(no_color && *no_color) && term &&
-	       strcmp(term, "dumb") != 0;
+	return isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
 void cli_print_styled(enum cli_style style, const char *text, size_t size)
 {
-	if (stderr_has_colour())
+	if (has_colour(STDERR_FILENO))
 		(void)fprintf(stderr, "%s%.*s\033[0m", style_start[style], (int)size, text);
 	else
 		(void)fprintf(stderr, "%.*s", (int)size, text);
+}
+
+void cli_append_styled(enum cli_style style, int fd, const char *text, struct nec_buffer *to)
+{
+	if (has_colour(fd) && *style_start[style])
+		nec_buffer_printf(to, "%s%s\033[0m", style_start[style], text);
+	else
+		nec_buffer_append_text(to, text);
 }
 
 void cli_warn(const char *text)

@@ -3,6 +3,7 @@
 #ifndef NEC_CLI_REPORT_H
 #define NEC_CLI_REPORT_H
 
+#include "base/buffer.h"
 #include "command.h"
 
 /**
@@ -22,7 +23,10 @@ int cli_fail(const struct cli *cli, const nec_error *err, int number);
 void cli_warn(const char *text);
 
 /* The prefix "error:" and the like stand out on a terminal, unless NO_COLOR is set. */
-enum cli_style { CLI_STYLE_ERROR, CLI_STYLE_WARNING };
+enum cli_style { CLI_STYLE_ERROR, CLI_STYLE_WARNING, CLI_STYLE_GOOD, CLI_STYLE_PLAIN };
 void cli_print_styled(enum cli_style style, const char *text, size_t size);
+
+/* The same for text that is going to be written to @fd. */
+void cli_append_styled(enum cli_style style, int fd, const char *text, struct nec_buffer *to);
 
 #endif

@@ -26,11 +26,20 @@ void cli_wrap_word(struct cli_wrap *wrap, const char *word, size_t size)
 	wrap->fresh = false;
 }
 
+/* A command in backquotes is one word, so that it can be copied, with what clings to it. */
+static size_t word_size(const char *text)
+{
+	const char *end = *text == '`' ? strchr(text + 1, '`') : NULL;
+	size_t quoted = end ? (size_t)(end - text) : 0;
+
+	return quoted + strcspn(text + quoted, " \n");
+}
+
 void cli_wrap_text(struct cli_wrap *wrap, const char *text)
 {
 	while (*text) {
 		size_t blanks = strspn(text, " \n");
-		size_t size = strcspn(text + blanks, " \n");
+		size_t size = word_size(text + blanks);
 
 		if (blanks > 1 && strncmp(text, "\n\n", 2) == 0 && size > 0) {
 			nec_buffer_append_u8(wrap->to, '\n');

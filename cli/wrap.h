@@ -19,7 +19,10 @@ struct cli_wrap {
 /* Adds a word that stays in one piece, with a blank or a line break before it. */
 void cli_wrap_word(struct cli_wrap *wrap, const char *word, size_t size);
 
-/* Adds a text word by word; an empty line in it becomes one in the output. */
+/*
+ * Adds a text word by word; an empty line in it becomes one in the output. A command in backquotes
+ * is not broken.
+ */
 void cli_wrap_text(struct cli_wrap *wrap, const char *text);
 
 #endif

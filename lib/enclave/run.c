@@ -46,8 +46,7 @@ uint64_t nec_run_boot_timeout_usec(uint64_t eif_bytes, uint64_t memory_mib)
 
 /* ---- the holder's process ---- */
 
-/* $NEC_HOLDER, else beside the running program as in the build tree and when installed. */
-static int find_holder(struct nec_path *ret, nec_error *err)
+int nec_run_find_holder(struct nec_path *ret, nec_error *err)
 {
 	const char *wish = getenv("NEC_HOLDER");
 	char program[PATH_MAX];
@@ -102,7 +101,7 @@ static int spawn_holder(int fd, nec_error *err)
 	struct nec_path program;
 	pid_t child;
 	int status = 0;
-	int r = find_holder(&program, err);
+	int r = nec_run_find_holder(&program, err);
 
 	if (r < 0)
 		return r;

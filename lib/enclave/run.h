@@ -6,6 +6,7 @@
 
 #include "base/context.h"
 #include "enclave/backend.h"
+#include "enclave/paths.h"
 
 struct nec_run_result {
 	char *name; /* with a number behind it when it was taken */
@@ -26,6 +27,13 @@ struct nec_run_callbacks {
  */
 int nec_run(nec_context *context, const char *eif_path, const struct nec_launch_request *request,
 	    const struct nec_run_callbacks *callbacks, struct nec_run_result *ret, nec_error *err);
+
+/*
+ * The program that holds an enclave: $NEC_HOLDER, else the one beside the running program as in the
+ * build tree and when installed. Returns 0 or a negative errno (NEC_E_HOLDER) when it cannot be
+ * run.
+ */
+int nec_run_find_holder(struct nec_path *ret, nec_error *err);
 
 /* The default time for the heartbeat, nitro-cli's: grows with image and memory, 180 s at least. */
 uint64_t nec_run_boot_timeout_usec(uint64_t eif_bytes, uint64_t memory_mib);
