@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Probe: the driver, its device, and who may open it. */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ void probe_module(struct probing *probing, struct nec_probe_result *result)
 {
 	const struct nec_device *device = &probing->device;
 	cleanup_buffer struct nec_buffer version = { 0 };
-	char address[64];
+	char address[NAME_MAX + 1];
 
 	(void)nec_device_read_optional(device, MODULE_DIR "/version", &version, NULL);
 	if (nec_device_exists(device, MODULE_DIR) == 1) {
@@ -99,7 +100,7 @@ void probe_module(struct probing *probing, struct nec_probe_result *result)
 void probe_device(struct probing *probing, struct nec_probe_result *result)
 {
 	const struct nec_device *device = &probing->device;
-	char address[64];
+	char address[NAME_MAX + 1];
 
 	if (nec_device_exists(device, NODE) == 1) {
 		probe_ok(result, "there is a " NODE);

@@ -330,10 +330,12 @@ int nec_diff_run(nec_context *context, const char *before, const char *after, ne
 {
 	const char *const paths[SIDES] = { before, after };
 	NEC_CLEANUP(diff) nec_diff *diff = calloc(1, sizeof(*diff));
-	int r = diff ? 0 : nec_error_no_memory(err);
+	int r = 0;
 
+	if (!diff)
+		return nec_error_no_memory(err);
+	diff->context = context;
 	for (size_t i = 0; r == 0 && i < SIDES; i++) {
-		diff->context = context;
 		r = nec_eif_open(context, paths[i], &diff->eif[i], err);
 		if (r == 0)
 			r = nec_eif_measure(diff->eif[i], NULL, err);

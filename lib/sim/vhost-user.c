@@ -10,6 +10,10 @@
 #include "base/error.h"
 #include "sim/vhost-user-internal.h"
 
+/* Descriptors that one message can bring, <net/scm.h> of the kernel: none is cut off for want of
+ * place. */
+enum { SCM_MAX_FD = 253 };
+
 static const uint64_t offered_features = BIT64(F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1) |
 					 BIT64(VIRTIO_RING_F_EVENT_IDX) |
 					 BIT64(VIRTIO_VSOCK_F_SEQPACKET);
@@ -185,9 +189,12 @@ static int handle_message(struct nec_vhost_user *back_end, nec_error *err)
 	return r;
 }
 
-/* Keeps the descriptors that came along; more than fit are closed. */
-static void keep_fds(struct nec_vhost_user *back_end, struct msghdr *message)
+/* Keeps the descriptors that came along. Returns false when there are more than any message has. */
+static bool keep_fds(struct nec_vhost_user *back_end, struct msghdr *message)
 {
+	/* Our table of descriptors is full: the kernel has closed what did not fit. */
+	bool fit = !(message->msg_flags & MSG_CTRUNC);
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		const int *fds = (const int *)(const void *)CMSG_DATA(c);
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -195,12 +202,15 @@ static void keep_fds(struct nec_vhost_user *back_end, struct msghdr *message)
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t i = 0; i < count; i++) {
-			if (back_end->fd_count < ARRAY_SIZE(back_end->fds))
+			if (back_end->fd_count < ARRAY_SIZE(back_end->fds)) {
 				back_end->fds[back_end->fd_count++] = fds[i];
-			else
+			} else {
 				(void)close(fds[i]);
+				fit = false;
+			}
 		}
 	}
+	return fit;
 }
 
 /*
@@ -220,7 +230,7 @@ static ssize_t receive_part(struct nec_vhost_user *back_end)
 	};
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * NEC_GUEST_MAX_REGIONS)];
+		char bytes[CMSG_SPACE(sizeof(int) * SCM_MAX_FD)];
 	} control;
 	struct msghdr message = {
 		.msg_iov = &part,
@@ -232,9 +242,7 @@ static ssize_t receive_part(struct nec_vhost_user *back_end)
 
 	if (n < 0)
 		return -errno;
-	keep_fds(back_end, &message);
-	/* The kernel has closed those that we have no place for. */
-	if (message.msg_flags & MSG_CTRUNC)
+	if (!keep_fds(back_end, &message))
 		return -EMFILE;
 	back_end->received += (size_t)n;
 	return n;
