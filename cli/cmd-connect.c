@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec connect: a port of an enclave on stdin and stdout. */
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/relay.h"
 #include "enclave-options.h"
-#include "enclave/client.h"
 #include "enclave/port.h"
 #include "report.h"
 #include "values.h"
 
-enum { CALL_MSEC = 3000, RETRY_MSEC = 100 };
+enum { RETRY_MSEC = 100 };
 
 struct connect_options {
 	const char *id;
@@ -73,55 +69,6 @@ static const struct cli_example connect_examples[] = {
 	{ .command = NULL },
 };
 
-/* The directory that a control socket is in. */
-static int dir_of(const char *control, struct nec_path *ret)
-{
-	const char *slash = strrchr(control, '/');
-
-	(void)snprintf(ret->text, sizeof(ret->text), "%.*s", (int)(slash - control), control);
-	return 0;
-}
-
-/* By id or name: the process that holds the enclave knows its CID. */
-static int ask_for_cid(const struct connect_options *options, struct nec_path *dir, uint64_t *cid,
-		       nec_error *err)
-{
-	cleanup_free char *control = NULL;
-	struct nec_answer answer = { 0 };
-	int r = cli_find_enclave(options->id, options->name, &control, err);
-
-	if (r == 0)
-		r = nec_client_call(control, NEC_COMMAND_GET_ENCLAVE_CID, NULL, CALL_MSEC, &answer,
-				    err);
-	if (r < 0)
-		return r;
-	*cid = answer.number;
-	nec_answer_free(&answer);
-	return dir_of(control, dir);
-}
-
-/* By CID: that of a simulated enclave has a socket in one of the directories. */
-static int find_cid(const struct connect_options *options, struct nec_path *dir, uint64_t *cid,
-		    nec_error *err)
-{
-	struct nec_path dirs[2];
-	size_t count = cli_sockets_dirs(dirs);
-	uint32_t number = 0;
-	int r = cli_parse_u32("cid", options->cid, &number, err);
-
-	*cid = number;
-	*dir = dirs[0];
-	for (size_t i = 0; i < count && r == 0; i++) {
-		struct nec_path path;
-
-		if (nec_path_socket(&path, NULL, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock",
-				    dirs[i].text, *cid) == 0 &&
-		    access(path.text, F_OK) == 0)
-			*dir = dirs[i];
-	}
-	return r;
-}
-
 /* Tries again until the deadline: an enclave runs before its program listens. */
 static int connect_until(const struct cli *cli, const struct nec_path *dir, uint64_t cid,
 			 uint32_t port, uint64_t deadline, nec_error *err)
@@ -137,20 +84,17 @@ static int connect_until(const struct cli *cli, const struct nec_path *dir, uint
 
 static int open_port(const struct cli *cli, const struct connect_options *options, nec_error *err)
 {
-	struct nec_path dir;
-	uint64_t cid = 0;
+	struct cli_enclave enclave = { .cid = 0 };
 	uint32_t port = 0;
 	uint32_t seconds = 0;
 	int r = cli_parse_u32("PORT", options->port, &port, err);
 
 	if (r == 0 && options->wait)
 		r = cli_parse_u32("wait", options->wait, &seconds, err);
-	if (r == 0 && options->cid)
-		r = find_cid(options, &dir, &cid, err);
-	else if (r == 0)
-		r = ask_for_cid(options, &dir, &cid, err);
+	if (r == 0)
+		r = cli_locate_enclave(options->id, options->name, options->cid, &enclave, err);
 	return r < 0 ? r
-		     : connect_until(cli, &dir, cid, port,
+		     : connect_until(cli, &enclave.dir, enclave.cid, port,
 				     nec_loop_now() + (uint64_t)seconds * 1000000, err);
 }
 

@@ -15,6 +15,7 @@ extern const struct cli_command cli_cmd_eif_diff;
 extern const struct cli_command cli_cmd_eif_extract;
 extern const struct cli_command cli_cmd_eif_lint;
 extern const struct cli_command cli_cmd_explain;
+extern const struct cli_command cli_cmd_forward;
 extern const struct cli_command cli_cmd_listen;
 extern const struct cli_command cli_cmd_pcr;
 extern const struct cli_command cli_cmd_run_enclave;
@@ -29,6 +30,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_console,
 	&cli_cmd_connect,
 	&cli_cmd_listen,
+	&cli_cmd_forward,
 	&cli_cmd_terminate_enclave,
 	&cli_cmd_doctor,
 	&cli_cmd_build_enclave,

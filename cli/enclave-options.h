@@ -33,4 +33,19 @@ size_t cli_sockets_dirs(struct nec_path dirs[2]);
 /* The control socket of the enclave. To be freed. */
 int cli_find_enclave(const char *id, const char *name, char **ret, nec_error *err);
 
+/* An enclave as a client of its ports needs it. */
+struct cli_enclave {
+	struct nec_path dir;    /* the sockets directory that knows it */
+	struct nec_path socket; /* of the process that holds it; "" when only the CID is known */
+	uint64_t cid;
+};
+
+/*
+ * By one of the three, the others NULL. A CID that the simulation does not know is taken for one on
+ * the device: whether it is there shows when it is connected to. Returns 0, -ENOENT, or another
+ * negative errno.
+ */
+int cli_locate_enclave(const char *id, const char *name, const char *cid, struct cli_enclave *ret,
+		       nec_error *err);
+
 #endif

@@ -46,16 +46,20 @@ int nec_connect_unix(const char *path)
 
 int nec_connect_unix_type(const char *path, int type)
 {
+	cleanup_close int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : nec_connect_unix_fd(fd, path);
+
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int nec_connect_unix_fd(int fd, const char *path)
+{
 	struct sockaddr_un address;
-	cleanup_close int fd = -1;
 	int r = address_of(path, &address);
 
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return TAKE_FD(fd);
+	if (r == 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		r = -errno;
+	return r;
 }
 
 /* Whether a socket of this name is left over from a process that is gone. */

@@ -26,6 +26,9 @@ int nec_connect_unix(const char *path);
 /* The same with a type of its own: SOCK_STREAM or SOCK_SEQPACKET, or'ed with SOCK_NONBLOCK. */
 int nec_connect_unix_type(const char *path, int type);
 
+/* The same for a socket that is there already. Returns 0 or a negative errno. */
+int nec_connect_unix_fd(int fd, const char *path);
+
 /* Returns 0 or a negative errno. */
 int nec_socket_set_nonblocking(int fd);
 

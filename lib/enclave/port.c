@@ -14,9 +14,10 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "enclave/paths.h"
+#include "sim/vsock-name.h"
 
 enum {
-	ANSWER_BYTES = 32, /* "OK 1073741824\n" */
+	ANSWER_BYTES = 32, /* "CONNECT 4294967295\n" */
 	CANCEL_MSEC = 500, /* a signal that comes just before poll() is noticed after this time */
 	LISTEN_BACKLOG = 64,
 };
@@ -55,80 +56,132 @@ static int refused(uint64_t cid, uint32_t port, nec_error *err)
 	return -ECONNREFUSED;
 }
 
-/* The line that says yes. Byte by byte: what follows it belongs to the caller. */
-static int read_answer(int fd, uint64_t cid, uint32_t port, const volatile int *cancel,
-		       nec_error *err)
+/*
+ * The line that says yes, as much of it as is there. Byte by byte: what follows belongs to the
+ * caller.
+ */
+static int read_answer(struct nec_port_start *start, int fd, nec_error *err)
 {
-	uint64_t deadline = nec_loop_now() + answer_usec;
-	char line[ANSWER_BYTES] = { 0 };
-	size_t size = 0;
+	char *line = start->line;
 
 	do {
-		int r = wait_readable(fd, deadline, cancel, err);
-		ssize_t n = r < 0 ? r : read(fd, line + size, 1);
+		ssize_t n = recv(fd, line + start->size, 1, MSG_DONTWAIT);
 
-		if (r < 0)
-			return r;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
 		if (n <= 0)
-			return refused(cid, port, err);
-		size++;
-	} while (line[size - 1] != '\n' && size < sizeof(line));
-	if (strncmp(line, "OK ", 3) != 0 || line[size - 1] != '\n')
+			return refused(start->cid, start->port, err);
+		start->size++;
+	} while (line[start->size - 1] != '\n' && start->size < sizeof(start->line));
+	if (strncmp(line, "OK ", 3) != 0 || line[start->size - 1] != '\n')
 		return nec_error_set(err, NEC_E_VSOCK, -EPROTO,
 				     "the simulation's socket gave an answer that is none");
-	return 0;
+	return 1;
 }
 
-static int connect_simulated(const struct nec_path *path, uint64_t cid, uint32_t port,
-			     const volatile int *cancel, nec_error *err)
+static int start_simulated(const struct nec_path *path, int type, struct nec_port_start *start,
+			   nec_error *err)
 {
-	cleanup_close int fd = nec_connect_unix(path->text);
+	cleanup_close int fd = nec_connect_unix_type(path->text, SOCK_STREAM | type);
 	char line[ANSWER_BYTES];
+	int size = snprintf(line, sizeof(line), "CONNECT %" PRIu32 "\n", start->port);
 	int r = fd;
-	int size = snprintf(line, sizeof(line), "CONNECT %" PRIu32 "\n", port);
 
 	if (r >= 0 && send(fd, line, (size_t)size, MSG_NOSIGNAL) != size)
 		r = -errno;
 	if (r < 0)
 		return nec_error_set_system(err, NEC_E_VSOCK, r,
-					    "cannot reach the enclave with CID %" PRIu64, cid);
-	r = read_answer(fd, cid, port, cancel, err);
+					    "cannot reach the enclave with CID %" PRIu64,
+					    start->cid);
+	return TAKE_FD(fd);
+}
+
+static int connect_simulated(const struct nec_path *path, uint64_t cid, uint32_t port,
+			     const volatile int *cancel, nec_error *err)
+{
+	struct nec_port_start start = { .cid = cid, .port = port, .simulated = true };
+	uint64_t deadline = nec_loop_now() + answer_usec;
+	cleanup_close int fd = start_simulated(path, 0, &start, err);
+	int r = fd < 0 ? fd : 0;
+
+	while (r == 0) {
+		r = wait_readable(fd, deadline, cancel, err);
+		if (r == 0)
+			r = read_answer(&start, fd, err);
+	}
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
+static int vsock_failed(uint64_t cid, uint32_t port, int r, nec_error *err)
+{
+	if (r == -ECONNRESET || r == -ECONNREFUSED)
+		return refused(cid, port, err);
+	return nec_error_set_system(err, NEC_E_VSOCK, r,
+				    "cannot connect to CID %" PRIu64 ", port %" PRIu32, cid, port);
+}
+
 /* The kernel waits two seconds at the most. */
-static int connect_vsock(uint64_t cid, uint32_t port, nec_error *err)
+static int connect_vsock(uint64_t cid, uint32_t port, int type, nec_error *err)
 {
 	const struct sockaddr_vm address = {
 		.svm_family = AF_VSOCK,
 		.svm_cid = (uint32_t)cid,
 		.svm_port = port,
 	};
-	cleanup_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | type, 0);
 
 	if (fd < 0)
 		return nec_error_set_system(err, NEC_E_VSOCK, -errno,
 					    "this machine has no vsock sockets");
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return TAKE_FD(fd);
-	if (errno == ECONNRESET || errno == ECONNREFUSED)
-		return refused(cid, port, err);
-	return nec_error_set_system(err, NEC_E_VSOCK, -errno,
-				    "cannot connect to CID %" PRIu64 ", port %" PRIu32, cid, port);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 &&
+	    errno != EINPROGRESS)
+		return vsock_failed(cid, port, -errno, err);
+	return TAKE_FD(fd);
+}
+
+/* Whether the simulation has a socket for the enclave. Returns 1, 0 or a negative errno. */
+static int simulated_path(const char *sockets_dir, uint64_t cid, struct nec_path *ret,
+			  nec_error *err)
+{
+	int r = nec_path_socket(ret, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock", sockets_dir, cid);
+
+	return r < 0 ? r : access(ret->text, F_OK) == 0;
 }
 
 int nec_port_connect(const char *sockets_dir, uint64_t cid, uint32_t port,
 		     const volatile int *cancel, nec_error *err)
 {
-	struct nec_path path;
-	int r = nec_path_socket(&path, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock", sockets_dir,
-				cid);
+	struct nec_path path = { { 0 } };
+	int r = simulated_path(sockets_dir, cid, &path, err);
 
 	if (r < 0)
 		return r;
-	if (access(path.text, F_OK) == 0)
-		return connect_simulated(&path, cid, port, cancel, err);
-	return connect_vsock(cid, port, err);
+	return r ? connect_simulated(&path, cid, port, cancel, err)
+		 : connect_vsock(cid, port, 0, err);
+}
+
+int nec_port_start(const char *sockets_dir, uint64_t cid, uint32_t port, struct nec_port_start *ret,
+		   nec_error *err)
+{
+	struct nec_path path = { { 0 } };
+	int r = simulated_path(sockets_dir, cid, &path, err);
+
+	if (r < 0)
+		return r;
+	*ret = (struct nec_port_start){ .cid = cid, .port = port, .simulated = r == 1 };
+	return r ? start_simulated(&path, SOCK_NONBLOCK, ret, err)
+		 : connect_vsock(cid, port, SOCK_NONBLOCK, err);
+}
+
+int nec_port_proceed(struct nec_port_start *start, int fd, nec_error *err)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	if (start->simulated)
+		return read_answer(start, fd, err);
+	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	return error ? vsock_failed(start->cid, start->port, -error, err) : 1;
 }
 
 static int listen_vsock(uint32_t port, nec_error *err)
@@ -138,7 +191,7 @@ static int listen_vsock(uint32_t port, nec_error *err)
 		.svm_cid = VMADDR_CID_ANY,
 		.svm_port = port,
 	};
-	cleanup_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_close int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(fd, LISTEN_BACKLOG) < 0)
@@ -190,6 +243,30 @@ int nec_port_accept(const struct nec_port_listener *listener, const volatile int
 			return nec_error_set_system(err, NEC_E_VSOCK, -errno,
 						    "cannot accept a connection");
 	}
+}
+
+/* The simulation's sockets have names that tell; other programs of this machine may have none. */
+static uint64_t cid_of(const struct sockaddr_storage *address, socklen_t size)
+{
+	struct nec_vsock_name name;
+
+	if (address->ss_family == AF_VSOCK)
+		return ((const struct sockaddr_vm *)address)->svm_cid;
+	return nec_vsock_name_parse((const struct sockaddr_un *)address, size, &name) ? name.cid
+										      : 0;
+}
+
+int nec_port_accept_now(const struct nec_port_listener *listener, uint64_t *ret_cid)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t size = sizeof(address);
+	int fd = accept4(listener->fd, (struct sockaddr *)&address, &size,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	*ret_cid = cid_of(&address, size);
+	return fd;
 }
 
 void nec_port_listener_close(struct nec_port_listener *listener)

@@ -16,6 +16,28 @@
 int nec_port_connect(const char *sockets_dir, uint64_t cid, uint32_t port,
 		     const volatile int *cancel, nec_error *err);
 
+/*
+ * The same in steps, for an event loop: nec_port_start() gives a non-blocking socket. When it can
+ * be written (AF_VSOCK) or read (simulation), nec_port_proceed() says whether the connection
+ * stands.
+ */
+struct nec_port_start {
+	uint64_t cid;
+	uint32_t port;
+	bool simulated;
+	uint8_t size; /* of the answer so far */
+	char line[32];
+};
+
+/* Returns the fd; -EAGAIN when the simulation has too many to serve at the moment; or a negative
+ * errno (NEC_E_VSOCK). */
+int nec_port_start(const char *sockets_dir, uint64_t cid, uint32_t port, struct nec_port_start *ret,
+		   nec_error *err);
+
+/* Returns 1 when it stands, 0 when there is more to wait for, -ECONNREFUSED, or a negative errno
+ * (NEC_E_VSOCK). */
+int nec_port_proceed(struct nec_port_start *start, int fd, nec_error *err);
+
 /* A port of the parent where enclaves connect to. */
 struct nec_port_listener {
 	int fd;
@@ -36,6 +58,10 @@ int nec_port_listen(const char *sockets_dir, uint32_t port, struct nec_port_list
 /* The next connection. Returns the fd, -ECANCELED (NEC_E_CANCELLED), or a negative errno. */
 int nec_port_accept(const struct nec_port_listener *listener, const volatile int *cancel,
 		    nec_error *err);
+
+/* One that waits already, non-blocking. Returns the fd, or a negative errno: -EAGAIN when none
+ * does. *ret_cid: the enclave's, or 0 when that cannot be known. */
+int nec_port_accept_now(const struct nec_port_listener *listener, uint64_t *ret_cid);
 
 /* Accepts one that was never opened. */
 void nec_port_listener_close(struct nec_port_listener *listener);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/unix-socket.h"
+#include "sim/vsock-name.h"
 
 enum {
 	HEARTBEAT_PORT = 9000,
@@ -43,6 +44,7 @@ struct nec_parent {
 	struct nec_source *listener_source;
 	struct caller *callers;
 	size_t caller_count;
+	uint32_t named;   /* sockets that were given names so far */
 	int heartbeat_fd; /* our end while the guest's is open */
 	struct nec_source *heartbeat_source;
 	nec_heartbeat_fn heartbeat;
@@ -121,14 +123,32 @@ static int open_heartbeat(struct nec_parent *parent)
 	return pair[1];
 }
 
-static int open_unix(const struct nec_parent *parent, uint32_t port, bool seqpacket)
+/* By its name a listener sees which enclave comes; one that cannot be named comes all the same. */
+static void name_socket(struct nec_parent *parent, int fd, uint32_t port)
 {
-	struct nec_path path;
+	const struct nec_vsock_name name = { .cid = (uint32_t)parent->cid,
+					     .peer_cid = NEC_VSOCK_PARENT_CID,
+					     .peer_port = port };
+	struct sockaddr_un address;
+	socklen_t size = nec_vsock_name_make(&name, (uint32_t)getpid(), parent->named++, &address);
 
+	(void)!bind(fd, (struct sockaddr *)&address, size);
+}
+
+static int open_unix(struct nec_parent *parent, uint32_t port, bool seqpacket)
+{
+	int type = (seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	cleanup_close int fd = socket(AF_UNIX, type, 0);
+	struct nec_path path;
+	int r;
+
+	if (fd < 0)
+		return -errno;
 	if (nec_path_socket(&path, NULL, "%s/parent_%" PRIu32, parent->dir, port) < 0)
 		return -ENAMETOOLONG;
-	return nec_connect_unix_type(path.text,
-				     (seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK);
+	name_socket(parent, fd, port);
+	r = nec_connect_unix_fd(fd, path.text);
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* Programs that use AF_VSOCK unchanged listen on any CID; loopback is CID 1. */
