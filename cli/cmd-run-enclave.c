@@ -214,6 +214,13 @@ static void on_phase(void *userdata, const struct nec_launch_phase *phase)
 	(void)fprintf(stderr, "\n");
 }
 
+static void on_notice(void *userdata, const char *text)
+{
+	(void)userdata;
+	cli_progress_clear();
+	(void)fprintf(stderr, "%s\n", text);
+}
+
 static int print_result(const struct cli *cli, const struct nec_run_result *result, bool simulated)
 {
 	const struct nec_launch_started *started = &result->started;
@@ -263,6 +270,7 @@ static int run(struct cli *cli, const void *data)
 		.userdata = (void *)options,
 		.started = on_started,
 		.phase = on_phase,
+		.notice = on_notice,
 	};
 	struct nec_launch_request request = { 0 };
 	struct nec_run_result result = { 0 };

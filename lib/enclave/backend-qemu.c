@@ -243,6 +243,26 @@ static bool devices_on_cmdline(const nec_eif *eif)
 	return strncmp(kernel.release, "4.", 2) == 0 || strstr(kernel.release, "amzn");
 }
 
+/* What a user may wonder about later, said once. */
+static void tell(const struct qemu *qemu, const struct nec_machine_options *options)
+{
+	char text[256];
+
+	if (!qemu->events.notice)
+		return;
+	if (options->accel == NEC_MACHINE_TCG)
+		qemu->events.notice(qemu->events.userdata,
+				    "Simulation without KVM: software emulation, which is slower "
+				    "by an order of magnitude");
+	if (!*options->words && !options->mmio_on_cmdline)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "Simulation: added to the kernel's command line, unmeasured: %s%s%s",
+		       options->words, *options->words && options->mmio_on_cmdline ? ", " : "",
+		       options->mmio_on_cmdline ? "the virtio-mmio devices" : "");
+	qemu->events.notice(qemu->events.userdata, text);
+}
+
 static int start_machine(struct qemu *qemu, const struct nec_launch_request *request,
 			 const nec_eif *eif, struct nec_machine_options *options, nec_error *err)
 {
@@ -277,6 +297,8 @@ static int start_machine(struct qemu *qemu, const struct nec_launch_request *req
 	options->cmdline = nec_buffer_text(&cmdline);
 	options->mmio_on_cmdline = devices_on_cmdline(eif);
 	options->log_fd = qemu->log_fd;
+	nec_machine_choose_words(options);
+	tell(qemu, options);
 	options->paused = qemu->faults.boot_hang || qemu->faults.boot_crash;
 	r = nec_machine_start(options, &qemu->machine, err);
 	if (r == 0 && qemu->faults.boot_crash)

@@ -17,6 +17,8 @@ struct nec_backend_events {
 	void *userdata;
 	/* A step of the launch is done. */
 	void (*phase)(void *userdata, const char *name, uint64_t usec, uint64_t bytes);
+	/* A line for people; may be NULL. */
+	void (*notice)(void *userdata, const char *text);
 	/* The enclave's init runs; from the loop, at most once. */
 	void (*heartbeat)(void *userdata);
 	/* The enclave is no more; from the loop, at most once. @how is for people: "killed by

@@ -139,6 +139,16 @@ static void on_phase(void *userdata, const char *name, uint64_t usec, uint64_t b
 	send_message(userdata, &message);
 }
 
+static void on_notice(void *userdata, const char *text)
+{
+	const struct nec_launch_message message = {
+		.kind = NEC_LAUNCH_NOTICE,
+		.notice = (char *)text,
+	};
+
+	send_message(userdata, &message);
+}
+
 /* Both are there: the enclave runs and we know what to say of it. From here on it is ours alone. */
 static void become_ready(struct holder *holder)
 {
@@ -338,6 +348,7 @@ static int start_backend(struct holder *holder, int eif_fd, nec_error *err)
 	const struct nec_backend_events events = {
 		.userdata = holder,
 		.phase = on_phase,
+		.notice = on_notice,
 		.heartbeat = on_heartbeat,
 		.ended = on_ended,
 	};

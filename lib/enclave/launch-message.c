@@ -152,6 +152,9 @@ static void fields(struct codec *codec, struct nec_launch_message *message)
 		number(codec, &message->phase.usec);
 		number(codec, &message->phase.bytes);
 		break;
+	case NEC_LAUNCH_NOTICE:
+		text(codec, &message->notice);
+		break;
 	case NEC_LAUNCH_STARTED:
 		started_fields(codec, &message->started);
 		break;
@@ -210,5 +213,6 @@ void nec_launch_message_free(struct nec_launch_message *message)
 	free(message->description.measurements);
 	free(message->description.image);
 	free(message->phase.name);
+	free(message->notice);
 	*message = (struct nec_launch_message){ 0 };
 }

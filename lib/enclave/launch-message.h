@@ -3,8 +3,8 @@
  * What a launcher and the holder it has started say to each other, over a socket pair that nobody
  * else sees: frames that are a CBOR sequence: the kind, then its fields. The launcher sends REQUEST
  * with the open image, then DESCRIPTION when it has measured it; the holder answers with PHASE
- * lines, STARTED, and in the end READY or FAILED. Either side takes the other's end of file as the
- * end of the launch.
+ * and NOTICE lines, STARTED, and in the end READY or FAILED. Either side takes the other's end of
+ * file as the end of the launch.
  */
 #ifndef NEC_ENCLAVE_LAUNCH_MESSAGE_H
 #define NEC_ENCLAVE_LAUNCH_MESSAGE_H
@@ -22,6 +22,7 @@ enum nec_launch_kind {
 	NEC_LAUNCH_REQUEST,
 	NEC_LAUNCH_DESCRIPTION,
 	NEC_LAUNCH_PHASE,
+	NEC_LAUNCH_NOTICE,
 	NEC_LAUNCH_STARTED,
 	NEC_LAUNCH_READY,
 	NEC_LAUNCH_FAILED,
@@ -71,6 +72,7 @@ struct nec_launch_message {
 	struct nec_launch_request request;
 	struct nec_launch_description description;
 	struct nec_launch_phase phase;
+	char *notice; /* a line for people: what is worth knowing of how the enclave runs */
 	struct nec_launch_started started;
 	nec_error failed;
 };

@@ -269,6 +269,10 @@ static int handle_message(struct launch *launch, const struct nec_launch_message
 		if (launch->callbacks->phase)
 			launch->callbacks->phase(launch->callbacks->userdata, &message->phase);
 		return 0;
+	case NEC_LAUNCH_NOTICE:
+		if (launch->callbacks->notice)
+			launch->callbacks->notice(launch->callbacks->userdata, message->notice);
+		return 0;
 	case NEC_LAUNCH_STARTED:
 		launch->result->started = message->started;
 		if (launch->callbacks->started)

@@ -18,6 +18,7 @@ struct nec_run_callbacks {
 	void *userdata;
 	void (*started)(void *userdata, const struct nec_launch_started *started);
 	void (*phase)(void *userdata, const struct nec_launch_phase *phase);
+	void (*notice)(void *userdata, const char *text);
 };
 
 /*

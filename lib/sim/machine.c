@@ -20,7 +20,7 @@ enum { MAX_ARGUMENTS = 64 };
 enum { KERNEL_FD = 40, INITRD_FD, VSOCK_FD, CONSOLE_FD };
 
 struct arguments {
-	char *items[MAX_ARGUMENTS + 1];
+	char **items; /* MAX_ARGUMENTS and a NULL */
 	size_t count;
 	bool failed;
 };
@@ -43,10 +43,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct arguments *argument
 	arguments->items[arguments->count++] = item;
 }
 
-static void free_arguments(struct arguments *arguments)
+void nec_machine_free_arguments(char **arguments)
 {
-	for (size_t i = 0; i < arguments->count; i++)
-		free(arguments->items[i]);
+	for (size_t i = 0; arguments && arguments[i]; i++)
+		free(arguments[i]);
+	free(arguments);
 }
 
 const char *nec_machine_program(enum nec_arch arch)
@@ -79,22 +80,26 @@ static uint64_t counter_khz(struct nec_machine_ticks since)
 }
 
 /*
- * What is added to the command line, beside the measured one. The virt board's serial line is not
- * called ttyS0. On microvm an x86 kernel can learn the speed of its cycle counter only by racing
- * against the timer chip, which an emulator on a busy machine makes it lose, and then it hangs: so
- * it is told.
+ * The virt board's serial line is not called ttyS0. On microvm an x86 kernel can learn the speed of
+ * its cycle counter only by racing against the timer chip, which an emulator on a busy machine
+ * makes it lose, and then it hangs: so it is told.
  */
-static void add_command_line(struct arguments *arguments, const struct nec_machine_options *options)
+void nec_machine_choose_words(struct nec_machine_options *options)
 {
 	uint64_t khz = counter_khz(options->since);
+	size_t size = sizeof(options->words);
 
-	add(arguments, "-append");
+	options->words[0] = '\0';
 	if (options->arch == NEC_ARCH_AARCH64)
-		add(arguments, "%s console=ttyAMA0", options->cmdline);
+		(void)snprintf(options->words, size, "console=ttyAMA0");
 	else if (options->accel == NEC_MACHINE_TCG && khz > 0)
-		add(arguments, "%s tsc_early_khz=%" PRIu64, options->cmdline, khz);
-	else
-		add(arguments, "%s", options->cmdline);
+		(void)snprintf(options->words, size, "tsc_early_khz=%" PRIu64, khz);
+}
+
+static void add_command_line(struct arguments *arguments, const struct nec_machine_options *options)
+{
+	add(arguments, "-append");
+	add(arguments, "%s%s%s", options->cmdline, *options->words ? " " : "", options->words);
 }
 
 /*
@@ -138,7 +143,7 @@ static void add_devices(struct arguments *arguments)
 	add(arguments, "vhost-user-vsock-device,chardev=vsock");
 }
 
-static void build_arguments(struct arguments *arguments, const struct nec_machine_options *options)
+static void add_all(struct arguments *arguments, const struct nec_machine_options *options)
 {
 	add(arguments, "%s", nec_machine_program(options->arch));
 	add(arguments, "-nodefaults");
@@ -155,6 +160,19 @@ static void build_arguments(struct arguments *arguments, const struct nec_machin
 	add(arguments, "/proc/self/fd/%d", INITRD_FD);
 	add_command_line(arguments, options);
 	add_devices(arguments);
+}
+
+char **nec_machine_build_arguments(const struct nec_machine_options *options)
+{
+	struct arguments arguments = { .items = calloc(MAX_ARGUMENTS + 1, sizeof(char *)) };
+
+	if (!arguments.items)
+		return NULL;
+	add_all(&arguments, options);
+	if (!arguments.failed)
+		return arguments.items;
+	nec_machine_free_arguments(arguments.items);
+	return NULL;
 }
 
 /* Moves @fd to @target in the child; false on failure. */
@@ -280,15 +298,10 @@ static int start_lifted(const struct nec_machine_options *options, char **argv,
 int nec_machine_start(const struct nec_machine_options *options, struct nec_machine *ret,
 		      nec_error *err)
 {
-	struct arguments arguments = { 0 };
-	int r;
+	char **arguments = nec_machine_build_arguments(options);
+	int r = arguments ? start_lifted(options, arguments, ret, err) : nec_error_no_memory(err);
 
-	build_arguments(&arguments, options);
-	if (arguments.failed)
-		r = nec_error_no_memory(err);
-	else
-		r = start_lifted(options, arguments.items, ret, err);
-	free_arguments(&arguments);
+	nec_machine_free_arguments(arguments);
 	return r;
 }
 

@@ -26,11 +26,11 @@ struct nec_machine_options {
 	uint32_t cpu_count;
 	enum nec_machine_accel accel;
 	struct nec_machine_ticks
-		since; /* read some milliseconds ago: tells how fast the counter is */
-	int kernel_fd; /* a regular file with the kernel and nothing else */
-	int initrd_fd; /* all ramdisks, one behind the other */
-	const char
-		*cmdline; /* the image's, unchanged: what the simulation adds is its own business */
+		since;        /* read some milliseconds ago: tells how fast the counter is */
+	int kernel_fd;        /* a regular file with the kernel and nothing else */
+	int initrd_fd;        /* all ramdisks, one behind the other */
+	const char *cmdline;  /* the image's, unchanged */
+	char words[64];       /* what the simulation adds to it: nec_machine_choose_words() */
 	bool mmio_on_cmdline; /* the kernel learns of virtio-mmio devices from its command line */
 	bool paused;          /* started, but the guest never runs an instruction */
 	int vsock_fd;         /* QEMU's end of the socket to the vhost-user back end */
@@ -42,6 +42,19 @@ struct nec_machine {
 	pid_t pid;
 	int pid_fd; /* readable once the process has ended; -1 when there is none */
 };
+
+/*
+ * Chooses what is added to the image's command line, "" for nothing. It is no part of the
+ * measurements. (With mmio_on_cmdline QEMU itself adds the devices.)
+ */
+void nec_machine_choose_words(struct nec_machine_options *options);
+
+/*
+ * QEMU's arguments for a machine, ending with NULL; to be released with
+ * nec_machine_free_arguments(). NULL when there is no memory for them.
+ */
+char **nec_machine_build_arguments(const struct nec_machine_options *options);
+void nec_machine_free_arguments(char **arguments);
 
 /* Starts QEMU; the descriptors stay the caller's. Returns 0 or a negative errno. */
 int nec_machine_start(const struct nec_machine_options *options, struct nec_machine *ret,

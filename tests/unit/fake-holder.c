@@ -259,7 +259,7 @@ struct nec_launch_message fake_holder_expect(struct fake_holder *f, enum nec_lau
 							   f->reader.payload.size, &message, NULL),
 				 0);
 		nec_frame_next(&f->reader);
-		if (message.kind != NEC_LAUNCH_PHASE)
+		if (message.kind != NEC_LAUNCH_PHASE && message.kind != NEC_LAUNCH_NOTICE)
 			break;
 		nec_launch_message_free(&message);
 	}
