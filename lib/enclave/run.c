@@ -245,12 +245,14 @@ static int send_image(int fd, int eif_fd, nec_error *err)
 	return 0;
 }
 
+/* A holder that has gone has said why, and that is still to be read: no failure of its own. */
 static int send_description(struct launch *launch, nec_error *err)
 {
 	const struct nec_launch_message message = {
 		.kind = NEC_LAUNCH_DESCRIPTION,
 		.description = launch->measuring.description,
 	};
+	int r;
 
 	(void)close(TAKE_FD(launch->done_fd));
 	if (launch->measuring.result < 0) {
@@ -258,7 +260,8 @@ static int send_description(struct launch *launch, nec_error *err)
 			*err = launch->measuring.err;
 		return launch->measuring.result;
 	}
-	return send_message(launch->fd, &message, err);
+	r = send_message(launch->fd, &message, err);
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
 static int handle_message(struct launch *launch, const struct nec_launch_message *message,
