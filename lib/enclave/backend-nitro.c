@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/background.h"
 #include "base/error.h"
 #include "enclave/backend.h"
 #include "enclave/heartbeat.h"
@@ -18,7 +19,8 @@ struct nitro {
 	struct nec_device device;
 	struct nec_launch launch;
 	struct nec_heartbeat *heartbeat;
-	struct nec_source *end;
+	struct nec_source *hangup;
+	struct nec_background *ending;
 	bool ready;     /* somebody listens for the heartbeat */
 	bool timed_out; /* before that */
 };
@@ -27,8 +29,9 @@ static void free_nitro(struct nec_backend *backend)
 {
 	struct nitro *nitro = (struct nitro *)backend;
 
+	nec_background_free(nitro->ending);
 	nec_heartbeat_free(nitro->heartbeat);
-	nec_source_free(nitro->end);
+	nec_source_free(nitro->hangup);
 	if (nitro->base.console_fd >= 0)
 		(void)close(nitro->base.console_fd);
 	nec_launch_end(&nitro->launch);
@@ -36,17 +39,47 @@ static void free_nitro(struct nec_backend *backend)
 	free(nitro);
 }
 
+static void end_launch(void *userdata)
+{
+	struct nitro *nitro = userdata;
+
+	nec_launch_end(&nitro->launch);
+}
+
+static void on_gone(void *userdata)
+{
+	struct nitro *nitro = userdata;
+
+	nitro->events.gone(nitro->events.userdata);
+}
+
+/* The driver may take minutes to close an enclave. */
+static void end_nitro(struct nec_backend *backend)
+{
+	struct nitro *nitro = (struct nitro *)backend;
+
+	nec_heartbeat_free(TAKE_PTR(nitro->heartbeat));
+	nec_source_free(TAKE_PTR(nitro->hangup));
+	if (nec_background_start(nitro->loop, end_launch, on_gone, nitro, &nitro->ending, NULL) <
+	    0) {
+		end_launch(nitro);
+		on_gone(nitro);
+	}
+}
+
 /* No name: describe says nothing of a backend, as nitro-cli's does. */
-static const struct nec_backend_ops nitro_ops = { .free = free_nitro };
+static const struct nec_backend_ops nitro_ops = { .end = end_nitro, .free = free_nitro };
 
 static void on_end(void *userdata, uint32_t events)
 {
 	struct nitro *nitro = userdata;
+	struct nec_end end;
 
 	(void)events;
 	/* It would be reported for ever. */
-	nec_source_free(TAKE_PTR(nitro->end));
-	nitro->events.ended(nitro->events.userdata, NEC_BACKEND_END_OF_DEVICE);
+	nec_source_free(TAKE_PTR(nitro->hangup));
+	nec_end_set(&end, NEC_END_UNKNOWN, 0, "%s", NEC_BACKEND_END_OF_DEVICE);
+	nitro->events.ended(nitro->events.userdata, &end);
 }
 
 static void on_ready(void *userdata)
@@ -158,7 +191,7 @@ static int start(struct nitro *nitro, const struct nec_launch_request *request, 
 	nitro->events.phase(nitro->events.userdata, "start", nitro->launch.times.start_usec, 0);
 	nec_heartbeat_expect(nitro->heartbeat, (uint32_t)nitro->launch.cid);
 	/* Whatever is asked for, hang-up is all that this fd ever reports. */
-	r = nec_loop_add_fd(nitro->loop, nitro->launch.enclave_fd, 0, on_end, nitro, &nitro->end,
+	r = nec_loop_add_fd(nitro->loop, nitro->launch.enclave_fd, 0, on_end, nitro, &nitro->hangup,
 			    err);
 	if (r >= 0 && request->debug)
 		connect_console(nitro);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/background.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "enclave/backend.h"
@@ -26,8 +27,9 @@ struct qemu {
 	struct nec_vhost_user *vhost;
 	struct nec_machine machine;
 	struct nec_source *machine_source;
-	int log_fd; /* what QEMU says, in case it does not start */
-	bool ended;
+	struct nec_background *ending;
+	int log_fd;       /* what QEMU says, in case it does not start */
+	char broken[256]; /* why we ended the machine; "" when we did not */
 	struct nec_sim_faults faults;
 	struct nec_source *crash; /* when it is to happen */
 	bool crashed;
@@ -38,6 +40,7 @@ static void free_qemu(struct nec_backend *backend)
 {
 	struct qemu *qemu = (struct qemu *)backend;
 
+	nec_background_free(qemu->ending);
 	nec_source_free(qemu->crash);
 	nec_source_free(qemu->machine_source);
 	(void)nec_machine_end(&qemu->machine);
@@ -51,13 +54,44 @@ static void free_qemu(struct nec_backend *backend)
 	free(qemu);
 }
 
-static const struct nec_backend_ops qemu_ops = { .name = "qemu", .free = free_qemu };
+static void end_machine(void *userdata)
+{
+	struct qemu *qemu = userdata;
+
+	(void)nec_machine_end(&qemu->machine);
+}
+
+static void on_gone(void *userdata)
+{
+	struct qemu *qemu = userdata;
+
+	qemu->events.gone(qemu->events.userdata);
+}
+
+/* A large machine takes its time to die. */
+static void end_qemu(struct nec_backend *backend)
+{
+	struct qemu *qemu = (struct qemu *)backend;
+
+	nec_source_free(TAKE_PTR(qemu->crash));
+	nec_source_free(TAKE_PTR(qemu->machine_source));
+	if (nec_background_start(qemu->loop, end_machine, on_gone, qemu, &qemu->ending, NULL) < 0) {
+		end_machine(qemu);
+		on_gone(qemu);
+	}
+}
+
+static const struct nec_backend_ops qemu_ops = {
+	.name = "qemu",
+	.end = end_qemu,
+	.free = free_qemu,
+};
 
 static void on_heartbeat(void *userdata)
 {
 	struct qemu *qemu = userdata;
 
-	if (qemu->faults.crash)
+	if (qemu->faults.crash && qemu->crash)
 		nec_source_set_timer(qemu->crash, qemu->faults.crash_usec);
 	qemu->events.heartbeat(qemu->events.userdata);
 }
@@ -82,28 +116,27 @@ static void last_words(const struct qemu *qemu, char *to, size_t size)
 static void on_machine_ended(void *userdata, uint32_t events)
 {
 	struct qemu *qemu = userdata;
+	struct nec_end end;
 	char words[256];
-	char how[320];
 	int status;
 
 	(void)events;
-	if (qemu->ended)
-		return;
-	qemu->ended = true;
 	nec_source_free(TAKE_PTR(qemu->machine_source));
 	status = nec_machine_end(&qemu->machine);
 	last_words(qemu, words, sizeof(words));
 	if (qemu->crashed)
-		(void)snprintf(how, sizeof(how), "%s", NEC_BACKEND_END_OF_DEVICE);
+		nec_end_set(&end, NEC_END_UNKNOWN, 0, "%s", NEC_BACKEND_END_OF_DEVICE);
+	else if (qemu->broken[0])
+		nec_end_set(&end, NEC_END_FAILED, 0, "its vsock device failed: %s", qemu->broken);
 	else if (WIFSIGNALED(status))
-		(void)snprintf(how, sizeof(how), "its machine was killed by signal %d%s",
-			       WTERMSIG(status), words);
+		nec_end_set(&end, NEC_END_KILLED, WTERMSIG(status),
+			    "its machine was killed by signal %d%s", WTERMSIG(status), words);
 	else if (WEXITSTATUS(status) != 0)
-		(void)snprintf(how, sizeof(how), "its machine failed with status %d%s",
-			       WEXITSTATUS(status), words);
+		nec_end_set(&end, NEC_END_FAILED, WEXITSTATUS(status),
+			    "its machine failed with status %d%s", WEXITSTATUS(status), words);
 	else
-		(void)snprintf(how, sizeof(how), "its machine stopped");
-	qemu->events.ended(qemu->events.userdata, how);
+		nec_end_set(&end, NEC_END_STOPPED, 0, "its machine stopped");
+	qemu->events.ended(qemu->events.userdata, &end);
 }
 
 /* The machine's end is noticed by its process; a broken protocol has to end the machine. */
@@ -111,8 +144,11 @@ static void on_vhost_ended(void *userdata, const nec_error *err)
 {
 	struct qemu *qemu = userdata;
 
-	if (err && qemu->machine.pid > 0)
-		(void)kill(qemu->machine.pid, SIGKILL);
+	/* While it is being ended the machine is its thread's. */
+	if (!err || qemu->ending || qemu->machine.pid <= 0)
+		return;
+	(void)snprintf(qemu->broken, sizeof(qemu->broken), "%.255s", err->message);
+	(void)kill(qemu->machine.pid, SIGKILL);
 }
 
 /* ---- faults on demand ---- */

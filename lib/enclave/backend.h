@@ -6,6 +6,7 @@
 
 #include "base/loop.h"
 #include "enclave/console.h"
+#include "enclave/end.h"
 #include "enclave/launch-message.h"
 #include "image/eif.h"
 
@@ -21,9 +22,11 @@ struct nec_backend_events {
 	void (*notice)(void *userdata, const char *text);
 	/* The enclave's init runs; from the loop, at most once. */
 	void (*heartbeat)(void *userdata);
-	/* The enclave is no more; from the loop, at most once. @how is for people: "killed by
-	 * signal 9". */
-	void (*ended)(void *userdata, const char *how);
+	/* The enclave is no more, as far as the backend can tell why; from the loop, at most once.
+	 */
+	void (*ended)(void *userdata, const struct nec_end *end);
+	/* What nec_backend_end() began is done. */
+	void (*gone)(void *userdata);
 };
 
 /* All that the device tells of an enclave's end. */
@@ -31,7 +34,10 @@ struct nec_backend_events {
 
 struct nec_backend_ops {
 	const char *name; /* in JSON: "qemu"; NULL for the device, which says nothing */
-	/* Ends the enclave if it runs, and gives back everything. */
+	/* Begins to end the enclave, if it still runs, and to give back what it has; the loop goes
+	 * on meanwhile. No other event comes then but gone, maybe from within this call. */
+	void (*end)(struct nec_backend *backend);
+	/* The rest, and all of it when it has not ended yet. */
 	void (*free)(struct nec_backend *backend);
 };
 
@@ -58,6 +64,12 @@ int nec_backend_nitro_start(struct nec_loop *loop, const nec_context *context,
 			    const struct nec_launch_request *request, const nec_eif *eif,
 			    const struct nec_backend_events *events, struct nec_backend **ret,
 			    nec_error *err);
+
+/* To be called once. */
+static inline void nec_backend_end(struct nec_backend *backend)
+{
+	backend->ops->end(backend);
+}
 
 static inline void nec_backend_free(struct nec_backend *backend)
 {

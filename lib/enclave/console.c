@@ -3,6 +3,7 @@
 #include "enclave/console.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,32 +40,60 @@ struct nec_console {
 	struct nec_console_verdict verdict;
 };
 
-/* The number behind @words in a line. False when they are not there. */
-static bool number_behind(const char *line, const char *words, int *ret)
+/* What stands behind @words in a line, without the end of the line; NULL when they are not there.
+ */
+static const char *text_behind(const char *line, const char *words)
 {
 	const char *found = strstr(line, words);
 
-	if (found)
-		*ret = (int)strtol(found + strlen(words), NULL, 10);
-	return found != NULL;
+	return found ? found + strlen(words) : NULL;
+}
+
+static void set_text(struct nec_end *end, enum nec_end_reason reason, const char *what,
+		     const char *text)
+{
+	nec_end_set(end, reason, 0, "%s: %.*s", what, (int)strcspn(text, "\r\n"), text);
+}
+
+/* nec-init's last line, which is for programs (docs/nec-init.md). False when it is another. */
+static bool judge_init(const char *line, struct nec_console_verdict *verdict)
+{
+	struct nec_end *end = &verdict->end;
+	const char *text;
+	int value;
+
+	if ((text = text_behind(line, "nec-init: exit status="))) {
+		value = (int)strtol(text, NULL, 10);
+		nec_end_set(end, NEC_END_EXITED, value, "its main process ended with status %d",
+			    value);
+	} else if ((text = text_behind(line, "nec-init: exit signal="))) {
+		value = (int)strtol(text, NULL, 10);
+		nec_end_set(end, NEC_END_CRASHED, value, "its main process was killed by signal %d",
+			    value);
+		if (value == SIGKILL && verdict->killed_for_memory)
+			nec_end_set(end, NEC_END_MEMORY, 0,
+				    "it ran out of memory, and the kernel killed its main process");
+	} else if ((text = text_behind(line, "nec-init: exit failure="))) {
+		set_text(end, NEC_END_FAILED, "its init gave up", text);
+		end->value = 1;
+	}
+	return text != NULL;
 }
 
 void nec_console_judge(const char *line, struct nec_console_verdict *verdict)
 {
-	int value = 0;
+	const char *panic = text_behind(line, "Kernel panic - not syncing: ");
 
+	if (strstr(line, "ut of memory: Killed process"))
+		verdict->killed_for_memory = true;
 	/* nec-init's own words come last and weigh most. */
-	if (number_behind(line, "nec-init: exit status=", &value))
-		*verdict = (struct nec_console_verdict){ NEC_CONSOLE_END_EXIT, value };
-	else if (number_behind(line, "nec-init: exit signal=", &value))
-		*verdict = (struct nec_console_verdict){ NEC_CONSOLE_END_SIGNAL, value };
-	if (verdict->end != NEC_CONSOLE_END_UNKNOWN)
+	if (judge_init(line, verdict) || !panic || verdict->end.reason != NEC_END_UNKNOWN)
 		return;
-	if (strstr(line, "Kernel panic - not syncing: System is deadlocked on memory") ||
-	    strstr(line, "Kernel panic - not syncing: Out of memory"))
-		verdict->end = NEC_CONSOLE_END_MEMORY;
-	else if (strstr(line, "Kernel panic - not syncing"))
-		verdict->end = NEC_CONSOLE_END_PANIC;
+	if (strncmp(panic, "System is deadlocked on memory", 30) == 0 ||
+	    strncmp(panic, "Out of memory", 13) == 0)
+		set_text(&verdict->end, NEC_END_MEMORY, "its kernel ran out of memory", panic);
+	else
+		set_text(&verdict->end, NEC_END_PANIC, "its kernel panicked", panic);
 }
 
 static void judge_line(struct nec_console *console)
@@ -237,9 +266,9 @@ void nec_console_drain(struct nec_console *console)
 	serve_all(console);
 }
 
-struct nec_console_verdict nec_console_get_verdict(const struct nec_console *console)
+const struct nec_end *nec_console_get_end(const struct nec_console *console)
 {
-	return console->verdict;
+	return &console->verdict.end;
 }
 
 /* A name in use belongs to an older enclave of the same slot number: its recording is replaced. */

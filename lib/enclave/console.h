@@ -8,21 +8,14 @@
 #define NEC_ENCLAVE_CONSOLE_H
 
 #include "base/loop.h"
+#include "enclave/end.h"
 
 struct nec_console;
 
-/* Why an enclave ended, as far as its console tells. */
-enum nec_console_end {
-	NEC_CONSOLE_END_UNKNOWN,
-	NEC_CONSOLE_END_EXIT,   /* nec-init's main process: value is its status */
-	NEC_CONSOLE_END_SIGNAL, /* ... was killed: value is the signal */
-	NEC_CONSOLE_END_PANIC,  /* the kernel panicked */
-	NEC_CONSOLE_END_MEMORY, /* the kernel ran out of memory */
-};
-
+/* Why an enclave ended, as far as its console tells: NEC_END_UNKNOWN when it does not. */
 struct nec_console_verdict {
-	enum nec_console_end end;
-	int value;
+	struct nec_end end;
+	bool killed_for_memory; /* the kernel has killed a process because there was none left */
 };
 
 /*
@@ -35,7 +28,8 @@ int nec_console_new(struct nec_loop *loop, int fd, const char *public_path, cons
 
 /* Takes what is still there after the enclave has ended. */
 void nec_console_drain(struct nec_console *console);
-struct nec_console_verdict nec_console_get_verdict(const struct nec_console *console);
+/* Lent. */
+const struct nec_end *nec_console_get_end(const struct nec_console *console);
 
 /* Removes the socket; the recording stays. */
 void nec_console_free(struct nec_console *console);

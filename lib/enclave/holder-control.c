@@ -195,7 +195,7 @@ static void finish_command(struct client *client, const struct nec_command_argum
 
 	answer_command(client, arguments);
 	if (client->terminate)
-		holder_terminate(holder);
+		holder_terminate(holder, "by command");
 	else
 		begin_answer(client);
 }

@@ -16,8 +16,8 @@
 #include "base/json.h"
 #include "enclave/frame.h"
 
-/* Consoles of ended enclaves that can still be read. */
-enum { KEPT_RECORDINGS = 16 };
+/* Of enclaves that have ended: consoles that can still be read, and what was known of them. */
+enum { KEPT_RECORDINGS = 16, KEPT_RECORDS = 64 };
 
 /* A guest may have 2048 connections open, and must not keep the holder from being reached. */
 enum { DESCRIPTORS = 8192 };
@@ -75,18 +75,6 @@ static void close_launcher(struct holder *holder)
 		(void)close(TAKE_FD(holder->launcher_fd));
 }
 
-static void fail(struct holder *holder, const nec_error *err)
-{
-	const struct nec_launch_message message = { .kind = NEC_LAUNCH_FAILED, .failed = *err };
-
-	/* The launcher's descriptor is closed last: its end of file says that nothing is left. */
-	send_message(holder, &message);
-	nec_source_free(TAKE_PTR(holder->launcher));
-	/* What else this round of the loop brings must not undo it. */
-	holder->state = HOLDER_TERMINATING;
-	nec_loop_stop(holder->loop, 1);
-}
-
 void holder_enclave_id(const struct holder *holder, char *to, size_t size)
 {
 	nec_enclave_id(holder->started.slot_uid, to, size);
@@ -100,13 +88,10 @@ static void describe_cpus(const struct nec_cpu_ids *cpus, struct nec_buffer *to)
 	nec_buffer_append_text(to, "]");
 }
 
-void holder_describe(const struct holder *holder, bool metadata, struct nec_buffer *to)
+/* Without the brace at the end: more may follow. */
+static void begin_description(const struct holder *holder, const char *state, bool metadata,
+			      struct nec_buffer *to)
 {
-	static const char *const states[] = {
-		[HOLDER_BOOTING] = "RUNNING",
-		[HOLDER_RUNNING] = "RUNNING",
-		[HOLDER_TERMINATING] = "TERMINATING",
-	};
 	const struct nec_launch_started *started = &holder->started;
 	const char *image = holder->description.image;
 	char id[128];
@@ -118,15 +103,101 @@ void holder_describe(const struct holder *holder, bool metadata, struct nec_buff
 			  (int)getpid(), started->cid);
 	describe_cpus(&started->cpus, to);
 	nec_buffer_printf(to, ",\"MemoryMiB\":%" PRIu64 ",\"State\":\"%s\",\"Flags\":\"%s\"",
-			  started->memory_mib, states[holder->state],
+			  started->memory_mib, state,
 			  holder->request.debug ? "DEBUG_MODE" : "NONE");
-	nec_buffer_printf(to, ",\"Measurements\":%s", holder->description.measurements);
+	/* Of an enclave that has not come up they may not be known yet. */
+	if (holder->has_description)
+		nec_buffer_printf(to, ",\"Measurements\":%s", holder->description.measurements);
 	/* "{...}" becomes the members after what stands already. */
 	if (metadata && image && strlen(image) > 2)
 		nec_buffer_printf(to, ",%.*s", (int)strlen(image) - 2, image + 1);
 	if (holder->backend_name)
 		nec_buffer_printf(to, ",\"Backend\":\"%s\"", holder->backend_name);
-	nec_buffer_printf(to, ",\"StartTime\":%" PRId64 "}", holder->started_at);
+	nec_buffer_printf(to, ",\"StartTime\":%" PRId64, holder->started_at);
+}
+
+void holder_describe(const struct holder *holder, bool metadata, struct nec_buffer *to)
+{
+	static const char *const states[] = {
+		[HOLDER_BOOTING] = "RUNNING",
+		[HOLDER_RUNNING] = "RUNNING",
+		[HOLDER_TERMINATING] = "TERMINATING",
+	};
+
+	begin_description(holder, states[holder->state], metadata, to);
+	nec_buffer_append_text(to, "}");
+}
+
+static void describe_ended(const struct holder *holder, const struct nec_end *end, int64_t time,
+			   struct nec_buffer *to)
+{
+	begin_description(holder, "ENDED", false, to);
+	nec_end_describe(end, time, to);
+	nec_buffer_append_text(to, "}\n");
+}
+
+/* What is to be read if this process is killed. Writing it anew also tells who watches the folder
+ * of a change. A full disk costs the record, never the enclave. */
+static void keep_record(struct holder *holder)
+{
+	cleanup_buffer struct nec_buffer json = { 0 };
+	struct nec_end lost;
+
+	if (!holder->started_at)
+		return;
+	nec_end_set(&lost, NEC_END_LOST, 0,
+		    "the process that held it was killed, and the enclave ended with it");
+	describe_ended(holder, &lost, 0, &json);
+	if (!json.failed)
+		(void)nec_record_write(&holder->record, holder->request.sockets_dir,
+				       holder->started.slot_uid, nec_buffer_text(&json), NULL);
+}
+
+static void finish_record(struct holder *holder)
+{
+	cleanup_buffer struct nec_buffer json = { 0 };
+
+	if (holder->record.fd < 0)
+		return;
+	describe_ended(holder, &holder->end, holder->ended_at, &json);
+	if (!json.failed)
+		(void)nec_record_finish(&holder->record, nec_buffer_text(&json), NULL);
+	nec_record_release(&holder->record);
+}
+
+static void on_gone(void *userdata)
+{
+	struct holder *holder = userdata;
+
+	holder->gone = true;
+	nec_loop_stop(holder->loop, 0);
+}
+
+/* Whoever asks is answered while the backend takes its time, and what else comes undoes nothing. */
+static void begin_end(struct holder *holder)
+{
+	holder->state = HOLDER_TERMINATING;
+	holder->ended_at = (int64_t)time(NULL);
+	nec_source_free(TAKE_PTR(holder->boot_timer));
+	keep_record(holder);
+	if (holder->backend)
+		nec_backend_end(holder->backend);
+	else
+		on_gone(holder);
+}
+
+static void fail(struct holder *holder, const nec_error *err)
+{
+	const struct nec_launch_message message = { .kind = NEC_LAUNCH_FAILED, .failed = *err };
+
+	if (holder->end.reason == NEC_END_UNKNOWN)
+		nec_end_set(&holder->end, NEC_END_BOOT, 0, "%s", err->message);
+	holder->exit_status = 1;
+	/* The launcher's descriptor is closed last: its end of file says that nothing is left. */
+	send_message(holder, &message);
+	nec_source_free(TAKE_PTR(holder->launcher));
+	if (holder->state != HOLDER_TERMINATING)
+		begin_end(holder);
 }
 
 static void on_phase(void *userdata, const char *name, uint64_t usec, uint64_t bytes)
@@ -163,6 +234,7 @@ static void become_ready(struct holder *holder)
 		return;
 	}
 	holder->state = HOLDER_RUNNING;
+	keep_record(holder);
 	send_message(holder, &ready);
 	close_launcher(holder);
 }
@@ -176,49 +248,33 @@ static void on_heartbeat(void *userdata)
 	become_ready(holder);
 }
 
-/* In words, for the launcher and for the record. */
-static void explain_end(const struct holder *holder, const char *how, char *to, size_t size)
+/* What the console tells goes before what the backend has seen of it. */
+static void explain_end(struct holder *holder, const struct nec_end *seen)
 {
-	struct nec_console_verdict verdict = { 0 };
+	const struct nec_end *told = NULL;
 
 	if (holder->console) {
 		nec_console_drain(holder->console);
-		verdict = nec_console_get_verdict(holder->console);
+		told = nec_console_get_end(holder->console);
 	}
-	switch (verdict.end) {
-	case NEC_CONSOLE_END_EXIT:
-		(void)snprintf(to, size, "its main process ended with status %d", verdict.value);
-		break;
-	case NEC_CONSOLE_END_SIGNAL:
-		(void)snprintf(to, size, "its main process was killed by signal %d", verdict.value);
-		break;
-	case NEC_CONSOLE_END_PANIC:
-		(void)snprintf(to, size, "its kernel panicked");
-		break;
-	case NEC_CONSOLE_END_MEMORY:
-		(void)snprintf(to, size, "its kernel ran out of memory");
-		break;
-	case NEC_CONSOLE_END_UNKNOWN:
-		(void)snprintf(to, size, "%s", how);
-	}
+	holder->end = told && told->reason != NEC_END_UNKNOWN ? *told : *seen;
 }
 
-static void on_ended(void *userdata, const char *how)
+static void on_ended(void *userdata, const struct nec_end *end)
 {
 	struct holder *holder = userdata;
 	nec_error err = NEC_ERROR_INIT;
-	char why[384];
 
-	if (holder->state == HOLDER_BOOTING) {
-		explain_end(holder, how, why, sizeof(why));
-		(void)nec_error_set(&err, NEC_E_ENCLAVE_BOOT, -ECONNRESET,
-				    "the enclave ended before it was up: %s", why);
-		fail(holder, &err);
+	if (holder->state == HOLDER_TERMINATING)
+		return;
+	explain_end(holder, end);
+	if (holder->state == HOLDER_RUNNING) {
+		begin_end(holder);
 		return;
 	}
-	if (holder->console)
-		nec_console_drain(holder->console);
-	holder_terminate(holder);
+	(void)nec_error_set(&err, NEC_E_ENCLAVE_BOOT, -ECONNRESET,
+			    "the enclave ended before it was up: %s", holder->end.text);
+	fail(holder, &err);
 }
 
 static void on_boot_timeout(void *userdata, uint32_t events)
@@ -235,22 +291,25 @@ static void on_boot_timeout(void *userdata, uint32_t events)
 	fail(holder, &err);
 }
 
-void holder_terminate(struct holder *holder)
+void holder_terminate(struct holder *holder, const char *why)
 {
 	if (holder->state == HOLDER_TERMINATING)
 		return;
-	holder->state = HOLDER_TERMINATING;
-	nec_loop_stop(holder->loop, 0);
+	nec_end_set(&holder->end, NEC_END_TERMINATED, 0, "it was terminated: %s", why);
+	begin_end(holder);
 }
 
 static void on_signal(void *userdata, uint32_t events)
 {
 	struct holder *holder = userdata;
 	struct signalfd_siginfo info;
+	char why[64];
 
 	(void)events;
-	(void)!read(holder->signal_fd, &info, sizeof(info));
-	holder_terminate(holder);
+	if (read(holder->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	(void)snprintf(why, sizeof(why), "its process got signal %" PRIu32, info.ssi_signo);
+	holder_terminate(holder, why);
 }
 
 /* The launcher's only further message is the description; its end ends a launch that is not done.
@@ -271,7 +330,7 @@ static void on_launcher(void *userdata, uint32_t events)
 	if (r < 0 || message.kind != NEC_LAUNCH_DESCRIPTION || holder->has_description) {
 		if (r == 0)
 			nec_launch_message_free(&message);
-		holder_terminate(holder);
+		holder_terminate(holder, "its launch was given up");
 		return;
 	}
 	nec_frame_next(holder->launcher_reader);
@@ -351,6 +410,7 @@ static int start_backend(struct holder *holder, int eif_fd, nec_error *err)
 		.notice = on_notice,
 		.heartbeat = on_heartbeat,
 		.ended = on_ended,
+		.gone = on_gone,
 	};
 	cleanup_eif nec_eif *eif = NULL;
 	int r = nec_eif_open_fd(NULL, eif_fd, "the image", &eif, err);
@@ -400,6 +460,8 @@ static void tell_started(struct holder *holder)
 
 	message.started = holder->started;
 	holder->started_at = (int64_t)time(NULL);
+	nec_records_prune(holder->request.sockets_dir, KEPT_RECORDS);
+	keep_record(holder);
 	send_message(holder, &message);
 }
 
@@ -434,7 +496,10 @@ static void clean_up(struct holder *holder)
 	nec_source_free(holder->boot_timer);
 	nec_source_free(TAKE_PTR(holder->launcher));
 	nec_backend_free(holder->backend);
+	if (holder->console)
+		nec_console_drain(holder->console);
 	/* Only now it is true that the enclave has terminated. */
+	finish_record(holder);
 	control_close(holder);
 	nec_console_free(holder->console);
 	nec_source_free(holder->signals);
@@ -458,6 +523,7 @@ int nec_holder_run(int launcher_fd, const struct nec_holder_host *host)
 		.launcher_fd = launcher_fd,
 		.launcher_reader = &reader,
 		.signal_fd = -1,
+		.record = NEC_RECORD_INIT,
 	};
 	nec_error err = NEC_ERROR_INIT;
 	int r = nec_loop_new(&holder.loop, &err);
@@ -468,8 +534,8 @@ int nec_holder_run(int launcher_fd, const struct nec_holder_host *host)
 	r = launch(&holder, &err);
 	if (r < 0)
 		fail(&holder, &err);
-	else
-		r = nec_loop_run(holder.loop, NULL);
+	/* It may have been told to end while there was nothing to end yet. */
+	r = holder.gone ? 0 : nec_loop_run(holder.loop, NULL);
 	clean_up(&holder);
-	return r == 0 ? 0 : 1;
+	return r == 0 ? holder.exit_status : 1;
 }

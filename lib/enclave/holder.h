@@ -11,6 +11,7 @@
 #include "enclave/backend.h"
 #include "enclave/paths.h"
 #include "enclave/protocol.h"
+#include "enclave/record.h"
 
 /* The launcher's end of the socket pair, in the holder's process. */
 #define NEC_HOLDER_FD 3
@@ -56,6 +57,11 @@ struct holder {
 	int signal_fd;
 	uint64_t boot_began; /* nec_loop_now() */
 	int64_t started_at;  /* seconds since 1970 */
+	struct nec_end end;  /* why it ends, once it does */
+	int64_t ended_at;    /* seconds since 1970 */
+	int exit_status;     /* the process's */
+	bool gone;           /* the enclave has given back what it had */
+	struct nec_record record;
 
 	struct nec_backend *backend;
 	struct nec_launch_started started; /* what it was given: stays when the backend is gone */
@@ -72,8 +78,8 @@ void holder_enclave_id(const struct holder *holder, char *to, size_t size);
 /* Appends the description, as nitro-cli prints it, to @to. */
 void holder_describe(const struct holder *holder, bool metadata, struct nec_buffer *to);
 
-/* Ends the enclave and lets the loop stop; whoever asked has been answered before. */
-void holder_terminate(struct holder *holder);
+/* Begins to end the enclave, for the reason that holder->end gives unless it ends already. */
+void holder_terminate(struct holder *holder, const char *why);
 
 /* Opens the control socket <slot>.sock. */
 int control_open(struct holder *holder, nec_error *err);

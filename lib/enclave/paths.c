@@ -45,7 +45,8 @@ static int make_dir(const char *path, nec_error *err)
 
 int nec_sockets_dir_make(const char *dir, nec_error *err)
 {
-	static const char *const names[] = { "", "/" NEC_CONSOLE_DIR, "/" NEC_SIM_DIR };
+	static const char *const names[] = { "", "/" NEC_CONSOLE_DIR, "/" NEC_RECORDS_DIR,
+					     "/" NEC_SIM_DIR };
 	struct nec_path path;
 	int r = 0;
 

@@ -10,11 +10,12 @@
  *	<sockets>/<slot>.sock           control socket, nitro-cli's
  *	<sockets>/console/<slot>.sock   the console, live (debug mode)
  *	<sockets>/console/<slot>.log    the console, recorded; stays when the enclave is gone
- *	<sockets>/sim/<cid>.vsock       simulation: connects to a port of the enclave (CONNECT
- *lines) <sockets>/sim/parent_<port>     simulation: a program of the parent listens for enclaves
- *here
+ *	<sockets>/records/<slot>.json   what an enclave is, or was and why it ended
+ *	<sockets>/sim/<cid>.vsock       simulation: connects to a port of the enclave
+ *	<sockets>/sim/parent_<port>     simulation: a program of the parent listens for enclaves
  */
 #define NEC_CONSOLE_DIR "console"
+#define NEC_RECORDS_DIR "records"
 #define NEC_SIM_DIR     "sim"
 
 /*

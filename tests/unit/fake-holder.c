@@ -37,16 +37,28 @@ static void say(char what)
 static void free_backend(struct nec_backend *base)
 {
 	struct fake_backend *backend = (struct fake_backend *)base;
-	char byte = 0;
 
 	nec_source_free(backend->source);
 	if (base->console_fd >= 0)
 		(void)close(base->console_fd);
-	say('f');
-	while (inside.world->slow_end && byte != 'g')
-		if (recv(inside.wire, &byte, 1, 0) <= 0)
-			break;
 	free(backend);
+}
+
+static void end_backend(struct nec_backend *base)
+{
+	const struct fake_backend *backend = (const struct fake_backend *)base;
+
+	say('f');
+	if (!inside.world->slow_end)
+		backend->events.gone(backend->events.userdata);
+}
+
+static void tell_ended(const struct fake_backend *backend)
+{
+	struct nec_end end;
+
+	nec_end_set(&end, NEC_END_STOPPED, 0, "its machine stopped");
+	backend->events.ended(backend->events.userdata, &end);
 }
 
 static void on_wire(void *userdata, uint32_t events)
@@ -60,14 +72,20 @@ static void on_wire(void *userdata, uint32_t events)
 	if (byte == 'h')
 		backend->events.heartbeat(backend->events.userdata);
 	else if (byte == 'e')
-		backend->events.ended(backend->events.userdata, "its machine stopped");
+		tell_ended(backend);
+	else if (byte == 'g')
+		backend->events.gone(backend->events.userdata);
 }
 
 static int start_backend(struct nec_loop *loop, const struct nec_launch_request *request,
 			 const nec_eif *eif, const struct nec_backend_events *events,
 			 struct nec_backend **ret, nec_error *err)
 {
-	static const struct nec_backend_ops ops = { .name = "fake", .free = free_backend };
+	static const struct nec_backend_ops ops = {
+		.name = "fake",
+		.end = end_backend,
+		.free = free_backend,
+	};
 	struct fake_backend *backend;
 
 	(void)request;
@@ -145,6 +163,13 @@ static void close_one(int *fd)
 	*fd = -1;
 }
 
+void fake_holder_forget(struct fake_holder *f)
+{
+	close_one(&f->launcher);
+	close_one(&f->wire);
+	close_one(&f->console);
+}
+
 int fake_holder_tear_down(void **state)
 {
 	struct fake_holder *f = *state;
@@ -154,9 +179,7 @@ int fake_holder_tear_down(void **state)
 		(void)kill(f->pid, SIGKILL);
 		(void)waitpid(f->pid, NULL, 0);
 	}
-	close_one(&f->launcher);
-	close_one(&f->wire);
-	close_one(&f->console);
+	fake_holder_forget(f);
 	nec_frame_reader_free(&f->reader);
 	remove_folder(f->dir);
 	(void)munmap(f->world, sizeof(*f->world));

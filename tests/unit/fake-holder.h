@@ -56,6 +56,9 @@ void fake_holder_tell(struct fake_holder *f, char what);
 /* Waits for what the backend says: 'f' when it is released. */
 void fake_holder_expect_backend(struct fake_holder *f, char what);
 
+/* Closes what is left of one that has ended, so that another can be started. */
+void fake_holder_forget(struct fake_holder *f);
+
 /* Waits for the process, whose exit status it returns. */
 int fake_holder_wait(struct fake_holder *f);
 

@@ -3,6 +3,8 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/json.h"
 #include "enclave/frame.h"
 #include "fake-holder.h"
 
@@ -365,6 +368,28 @@ static void terminate__is_answered_when_the_backend_is_gone(void **state)
 	assert_int_equal(access(f->socket.text, F_OK), -1);
 }
 
+static void describe__says_terminating_while_the_backend_ends(void **state)
+{
+	const struct nec_command_arguments arguments = { 0 };
+	cleanup_buffer struct nec_buffer bytes = { 0 };
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+	int fd;
+
+	fake_holder_boot(f, "{}");
+	f->world->slow_end = true;
+	nec_command_encode(NEC_COMMAND_TERMINATE, &arguments, &bytes);
+	fd = connect_to(f);
+	send_bytes(fd, bytes.data, bytes.size);
+	fake_holder_expect_backend(f, 'f');
+	answer = ask(f, NEC_COMMAND_DESCRIBE, false);
+	assert_non_null(strstr(nec_buffer_text(&answer.text), "\"State\":\"TERMINATING\""));
+	nec_answer_free(&answer);
+	fake_holder_tell(f, 'g');
+	assert_int_equal(fake_holder_wait(f), 0);
+	(void)close(fd);
+}
+
 static void terminate__says_so_in_nitro_clis_words(void **state)
 {
 	struct fake_holder *f = *state;
@@ -392,10 +417,7 @@ static void signal__ends_it_in_order(void **state)
 		fake_holder_expect_backend(f, 'f');
 		assert_int_equal(fake_holder_wait(f), 0);
 		assert_int_equal(access(f->socket.text, F_OK), -1);
-		(void)close(f->launcher);
-		(void)close(f->wire);
-		(void)close(f->console);
-		f->launcher = f->wire = f->console = -1;
+		fake_holder_forget(f);
 	}
 }
 
@@ -413,6 +435,164 @@ static void enclave__that_ends_takes_its_holder_along_and_leaves_its_console(voi
 	(void)snprintf(log.text, sizeof(log.text), "%s/console/18f2a3b4c5d6e7f8.log", f->dir);
 	assert_int_equal(stat(log.text, &st), 0);
 	assert_int_equal(st.st_size, 11);
+}
+
+/* ---- what is left to be known ---- */
+
+/* A member of the record of the enclave that has ended; "" when there is none. */
+static const char *recorded(const struct fake_holder *f, const char *key)
+{
+	static char text[512];
+	cleanup_json cJSON *record = nec_record_read(f->dir, FAKE_HOLDER_SLOT);
+	const char *value = "";
+	uint64_t number;
+
+	if (nec_json_get_u64(record, key, &number))
+		(void)snprintf(text, sizeof(text), "%" PRIu64, number);
+	else
+		(void)snprintf(text, sizeof(text), "%s",
+			       nec_json_get_string(record, key, &value) ? value : "");
+	return text;
+}
+
+static void record__of_a_running_enclave_is_none(void **state)
+{
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	assert_null(nec_record_read(f->dir, FAKE_HOLDER_SLOT));
+}
+
+static void record__says_what_the_console_told(void **state)
+{
+	static const struct {
+		const char *console;
+		const char *reason;
+		const char *key;
+		const char *value;
+	} cases[] = {
+		{ "nec-init: exit status=3\r\n", "exited", "ExitStatus", "3" },
+		{ "nec-init: exit signal=11\r\n", "crashed", "ExitSignal", "11" },
+		{ "nec-init: exit failure=config\r\n", "failed", "ExitMessage",
+		  "its init gave up: config" },
+		{ "[ 1.0] Out of memory: Killed process 7 (hog) total-vm:1kB\r\n"
+		  "nec-init: exit signal=9\r\n",
+		  "out-of-memory", "ExitSignal", "" },
+		{ "[ 1.0] Out of memory: Killed process 7 (hog) total-vm:1kB\r\n"
+		  "nec-init: exit status=0\r\n",
+		  "exited", "ExitStatus", "0" },
+		{ "[ 1.0] Kernel panic - not syncing: Attempted to kill init!\r\n", "panic",
+		  "ExitMessage", "its kernel panicked: Attempted to kill init!" },
+		{ "[ 1.0] Kernel panic - not syncing: System is deadlocked on memory\r\n",
+		  "out-of-memory", "EnclaveName", "one" },
+		{ "hello\r\n", "stopped", "ExitMessage", "its machine stopped" },
+		{ "no end of line: nec-init: exit status=4", "exited", "ExitStatus", "4" },
+	};
+	struct fake_holder *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fake_holder_boot(f, "{}");
+		send_bytes(f->console, cases[i].console, strlen(cases[i].console));
+		fake_holder_tell(f, 'e');
+		assert_int_equal(fake_holder_wait(f), 0);
+		assert_string_equal(recorded(f, "State"), "ENDED");
+		assert_string_equal(recorded(f, "ExitReason"), cases[i].reason);
+		assert_string_equal(recorded(f, cases[i].key), cases[i].value);
+		assert_true(atoll(recorded(f, "EndTime")) >= atoll(recorded(f, "StartTime")));
+		fake_holder_forget(f);
+	}
+}
+
+static void record__is_there_when_terminate_is_answered(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_answer answer;
+
+	fake_holder_boot(f, "{}");
+	send_bytes(f->console, "nec-init: exit status=3\n", 24);
+	answer = ask(f, NEC_COMMAND_TERMINATE, false);
+	assert_string_equal(recorded(f, "ExitReason"), "terminated");
+	assert_string_equal(recorded(f, "ExitMessage"), "it was terminated: by command");
+	nec_answer_free(&answer);
+}
+
+static void record__of_a_killed_holder_says_so(void **state)
+{
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	assert_int_equal(kill(f->pid, SIGKILL), 0);
+	assert_int_equal(waitpid(f->pid, NULL, 0), f->pid);
+	f->pid = 0;
+	assert_string_equal(recorded(f, "ExitReason"), "lost");
+	assert_string_equal(recorded(f, "EnclaveName"), "one");
+	assert_string_equal(recorded(f, "EndTime"), "");
+}
+
+static void record__of_a_failed_boot_has_its_message(void **state)
+{
+	struct fake_holder *f = *state;
+
+	f->world->timeout = 1;
+	fake_holder_start(f);
+	(void)fake_holder_expect(f, NEC_LAUNCH_STARTED);
+	(void)fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_int_equal(fake_holder_wait(f), 1);
+	assert_string_equal(recorded(f, "ExitReason"), "boot-failed");
+	assert_non_null(strstr(recorded(f, "ExitMessage"), "no heartbeat"));
+}
+
+static void records__are_listed_by_age_and_bounded(void **state)
+{
+	enum { KEPT = 5, MADE = 8 };
+	struct fake_holder *f = *state;
+	cleanup_json cJSON *array = nec_json_array();
+	struct nec_record held = NEC_RECORD_INIT;
+	const cJSON *item;
+	uint64_t number = MADE - KEPT;
+
+	assert_int_equal(nec_sockets_dir_make(f->dir, NULL), 0);
+	assert_int_equal(nec_record_write(&held, f->dir, 99, "{}", NULL), 0);
+	for (uint64_t i = 0; i < MADE; i++) {
+		struct timespec times[2] = { { .tv_sec = 1000 + (time_t)i },
+					     { .tv_sec = 1000 + (time_t)i } };
+		struct nec_record record = NEC_RECORD_INIT;
+		char json[32];
+
+		(void)snprintf(json, sizeof(json), "{\"n\":%" PRIu64 "}", i);
+		assert_int_equal(nec_record_write(&record, f->dir, 16 - i, "{}", NULL), 0);
+		assert_int_equal(nec_record_finish(&record, json, NULL), 0);
+		assert_int_equal(utimensat(AT_FDCWD, record.path.text, times, 0), 0);
+	}
+	nec_records_prune(f->dir, KEPT);
+	assert_int_equal(nec_records_list(f->dir, array, NULL), 0);
+	cJSON_ArrayForEach (item, array) {
+		uint64_t n = 0;
+
+		assert_true(nec_json_get_u64(item, "n", &n));
+		assert_int_equal(n, number);
+		number++;
+	}
+	assert_int_equal(number, MADE);
+	assert_int_equal(access(held.path.text, F_OK), 0);
+	nec_record_release(&held);
+}
+
+static void record__that_is_no_json_is_left_out(void **state)
+{
+	static const char *const texts[] = { "", "{", "[]", "7" };
+	struct fake_holder *f = *state;
+	cleanup_json cJSON *array = nec_json_array();
+
+	assert_int_equal(nec_sockets_dir_make(f->dir, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct nec_record record = NEC_RECORD_INIT;
+
+		assert_int_equal(nec_record_write(&record, f->dir, i, texts[i], NULL), 0);
+		nec_record_release(&record);
+	}
+	assert_int_equal(nec_records_list(f->dir, array, NULL), 0);
+	assert_null(array->child);
 }
 
 /* ---- launches that come to nothing ---- */
@@ -508,9 +688,17 @@ int main(void)
 		TEST(clients__are_served_a_hundred_at_a_time),
 		TEST(foreigners__cannot_take_all_connections),
 		TEST(terminate__is_answered_when_the_backend_is_gone),
+		TEST(describe__says_terminating_while_the_backend_ends),
 		TEST(terminate__says_so_in_nitro_clis_words),
 		TEST(signal__ends_it_in_order),
 		TEST(enclave__that_ends_takes_its_holder_along_and_leaves_its_console),
+		TEST(record__of_a_running_enclave_is_none),
+		TEST(record__says_what_the_console_told),
+		TEST(record__is_there_when_terminate_is_answered),
+		TEST(record__of_a_killed_holder_says_so),
+		TEST(record__of_a_failed_boot_has_its_message),
+		TEST(records__are_listed_by_age_and_bounded),
+		TEST(record__that_is_no_json_is_left_out),
 		TEST(launcher__that_goes_before_ready_ends_everything),
 		TEST(launcher__that_goes_after_ready_changes_nothing),
 		TEST(backend__that_does_not_start_is_told_to_the_launcher),

@@ -107,7 +107,8 @@ struct watched {
 	unsigned int heartbeats;
 	unsigned int ends;
 	char phase_names[128];
-	char how[128];
+	struct nec_end end;
+	unsigned int gone;
 };
 
 static void on_phase(void *userdata, const char *name, uint64_t usec, uint64_t bytes)
@@ -127,12 +128,20 @@ static void on_heartbeat(void *userdata)
 	((struct watched *)userdata)->heartbeats++;
 }
 
-static void on_ended(void *userdata, const char *how)
+static void on_ended(void *userdata, const struct nec_end *end)
 {
 	struct watched *watched = userdata;
 
 	watched->ends++;
-	(void)snprintf(watched->how, sizeof(watched->how), "%s", how);
+	watched->end = *end;
+}
+
+static void on_gone(void *userdata)
+{
+	struct watched *watched = userdata;
+
+	watched->gone++;
+	nec_loop_stop(watched->loop, 0);
 }
 
 static int start(struct watched *watched, const struct nec_launch_request *request, nec_error *err)
@@ -142,6 +151,7 @@ static int start(struct watched *watched, const struct nec_launch_request *reque
 		.phase = on_phase,
 		.heartbeat = on_heartbeat,
 		.ended = on_ended,
+		.gone = on_gone,
 	};
 
 	return nec_backend_nitro_start(watched->loop, context, request, eif, &events,
@@ -180,7 +190,30 @@ static void backend__boots_and_notices_the_end(void **state)
 	fake_device_event(fake, 16, FAKE_STOPPED);
 	settle(watched.loop);
 	assert_int_equal(watched.ends, 1);
-	assert_string_equal(watched.how, "it stopped or crashed; the device does not say which");
+	assert_int_equal(watched.end.reason, NEC_END_UNKNOWN);
+	assert_string_equal(watched.end.text,
+			    "it stopped or crashed; the device does not say which");
+	(void)close(enclave_fd);
+	nec_backend_free(watched.backend);
+	nec_loop_free(watched.loop);
+}
+
+static void backend__ends_beside_the_loop(void **state)
+{
+	const struct nec_launch_request request = request_of(0, false);
+	struct watched watched = { 0 };
+	struct fake_enclave enclave;
+	int enclave_fd = -1;
+
+	(void)state;
+	assert_int_equal(nec_loop_new(&watched.loop, NULL), 0);
+	fake_device_set_boot(fake, boot, &enclave_fd);
+	assert_int_equal(start(&watched, &request, NULL), 0);
+	nec_backend_end(watched.backend);
+	assert_int_equal(nec_loop_run(watched.loop, NULL), 0);
+	assert_int_equal(watched.gone, 1);
+	assert_int_equal(watched.ends, 0);
+	assert_false(fake_device_get_enclave(fake, 0, &enclave));
 	(void)close(enclave_fd);
 	nec_backend_free(watched.backend);
 	nec_loop_free(watched.loop);
@@ -643,6 +676,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(backend__boots_and_notices_the_end),
+		TEST(backend__ends_beside_the_loop),
 		TEST(backend__notices_an_end_before_the_heartbeat),
 		TEST(backend__connects_the_console_in_debug_mode_only),
 		TEST(backend__leaves_nothing_whichever_call_is_refused),
