@@ -272,6 +272,7 @@ static int run(struct cli *cli, const void *data)
 		.phase = on_phase,
 		.notice = on_notice,
 	};
+	struct nec_pcr_pins pins = { 0 };
 	struct nec_launch_request request = { 0 };
 	struct nec_run_result result = { 0 };
 	cleanup_buffer struct nec_buffer faults = { 0 };
@@ -287,7 +288,8 @@ static int run(struct cli *cli, const void *data)
 	nec_sockets_dir(request.backend == NEC_BACKEND_QEMU, &dir);
 	request.sockets_dir = dir.text;
 	(void)fprintf(stderr, "Start allocating memory...\n");
-	if (nec_run(cli->context, options->eif_path, &request, &callbacks, &result, &err) < 0)
+	if (nec_run(cli->context, options->eif_path, &pins, &request, &callbacks, &result, &err) <
+	    0)
 		return cli_fail(cli, &err, 0);
 	status = print_result(cli, &result, request.backend == NEC_BACKEND_QEMU);
 	nec_run_result_free(&result);

@@ -76,7 +76,7 @@ void nec_warn(const nec_context *context, const char *format, ...)
 
 int nec_check_cancel(const nec_context *context, nec_error *err)
 {
-	if (context && context->cancel && *context->cancel)
+	if (context && context->cancel && __atomic_load_n(context->cancel, __ATOMIC_RELAXED))
 		return nec_error_set(err, NEC_E_CANCELLED, -ECANCELED, "interrupted");
 	return 0;
 }

@@ -142,21 +142,41 @@ static int listen_for_heartbeat(struct nitro *nitro, const struct nec_launch_req
 	return r < 0 ? r : wait_for_port(nitro, request->boot_timeout_usec, err);
 }
 
+static uint64_t count_pages(const struct nec_memory *memory)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < memory->count; i++)
+		pages += memory->mappings[i].pages;
+	return pages;
+}
+
 static void tell_phases(const struct nitro *nitro, uint64_t image_bytes)
 {
 	const struct nec_launch_times *times = &nitro->launch.times;
-	const struct nec_backend_events *events = &nitro->events;
-	uint64_t memory_bytes = nitro->launch.memory.bytes;
+	const struct nec_memory *memory = &nitro->launch.memory;
+	const uint64_t pages = count_pages(memory);
+	const struct nec_launch_phase phases[] = {
+		{ .name = (char *)"create", .usec = times->create_usec },
+		{ .name = (char *)"cpus", .usec = times->cpus_usec },
+		{ .name = (char *)"memory",
+		  .usec = times->memory_usec,
+		  .bytes = memory->bytes,
+		  .pages = pages },
+		{ .name = (char *)"load", .usec = times->load_usec, .bytes = image_bytes },
+		{ .name = (char *)"donate",
+		  .usec = times->donate_usec,
+		  .bytes = memory->bytes,
+		  .pages = pages,
+		  .calls = memory->count },
+	};
 
-	events->phase(events->userdata, "create", times->create_usec, 0);
-	events->phase(events->userdata, "cpus", times->cpus_usec, 0);
-	events->phase(events->userdata, "memory", times->memory_usec, memory_bytes);
-	events->phase(events->userdata, "load", times->load_usec, image_bytes);
-	events->phase(events->userdata, "donate", times->donate_usec, memory_bytes);
+	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+		nitro->events.phase(nitro->events.userdata, &phases[i]);
 }
 
-static int prepare(struct nitro *nitro, const struct nec_launch_request *request,
-		   const nec_eif *eif, nec_error *err)
+static int prepare(struct nitro *nitro, const nec_context *context,
+		   const struct nec_launch_request *request, const nec_eif *eif, nec_error *err)
 {
 	cleanup_host struct nec_host *host = NULL;
 	int r = nec_host_take(&nitro->device, &host, err);
@@ -164,7 +184,7 @@ static int prepare(struct nitro *nitro, const struct nec_launch_request *request
 	if (r >= 0)
 		r = nec_cpu_pool_check(&host->pool, err);
 	if (r >= 0)
-		r = nec_launch_prepare(&nitro->device, NULL, nec_launch_node(host, request),
+		r = nec_launch_prepare(&nitro->device, context, nec_launch_node(host, request),
 				       request, eif, &nitro->launch, err);
 	if (r >= 0)
 		tell_phases(nitro, eif->layout.size_bytes);
@@ -184,11 +204,13 @@ static void connect_console(struct nitro *nitro)
 
 static int start(struct nitro *nitro, const struct nec_launch_request *request, nec_error *err)
 {
+	struct nec_launch_phase phase = { .name = (char *)"start" };
 	int r = nec_launch_start(&nitro->launch, request, err);
 
 	if (r < 0)
 		return r;
-	nitro->events.phase(nitro->events.userdata, "start", nitro->launch.times.start_usec, 0);
+	phase.usec = nitro->launch.times.start_usec;
+	nitro->events.phase(nitro->events.userdata, &phase);
 	nec_heartbeat_expect(nitro->heartbeat, (uint32_t)nitro->launch.cid);
 	/* Whatever is asked for, hang-up is all that this fd ever reports. */
 	r = nec_loop_add_fd(nitro->loop, nitro->launch.enclave_fd, 0, on_end, nitro, &nitro->hangup,
@@ -225,7 +247,7 @@ int nec_backend_nitro_start(struct nec_loop *loop, const nec_context *context,
 	};
 	r = nec_device_open(context, &nitro->device, err);
 	if (r >= 0)
-		r = prepare(nitro, request, eif, err);
+		r = prepare(nitro, context, request, eif, err);
 	if (r >= 0)
 		r = listen_for_heartbeat(nitro, request, err);
 	if (r >= 0)

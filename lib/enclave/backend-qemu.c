@@ -8,6 +8,7 @@
 #include "base/background.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/progress.h"
 #include "enclave/backend.h"
 #include "enclave/launch.h"
 #include "enclave/paths.h"
@@ -21,6 +22,7 @@
 struct qemu {
 	struct nec_backend base;
 	struct nec_loop *loop;
+	const nec_context *context; /* only while it is being started */
 	struct nec_backend_events events;
 	struct nec_sim_claim claim;
 	struct nec_parent *parent;
@@ -241,7 +243,7 @@ static int load_slowly(struct qemu *qemu, nec_error *err)
 
 /* A section, or several behind each other, as a file of its own. Returns the fd. */
 static int copy_sections(const nec_eif *eif, enum nec_eif_section_type type, uint64_t *bytes,
-			 nec_error *err)
+			 struct nec_progress *progress, nec_error *err)
 {
 	cleanup_close int fd = nec_file_temporary(err);
 	uint64_t size = 0;
@@ -253,7 +255,8 @@ static int copy_sections(const nec_eif *eif, enum nec_eif_section_type type, uin
 		if (section->type != type)
 			continue;
 		r = nec_file_copy_range(eif->fd, eif->name, section->data_offset, fd,
-					"a temporary file", size, section->size_bytes, NULL, err);
+					"a temporary file", size, section->size_bytes, progress,
+					err);
 		size += section->size_bytes;
 	}
 	*bytes += size;
@@ -299,16 +302,29 @@ static void tell(const struct qemu *qemu, const struct nec_machine_options *opti
 	qemu->events.notice(qemu->events.userdata, text);
 }
 
+static void tell_phase(const struct qemu *qemu, const char *name, uint64_t begin, uint64_t bytes)
+{
+	const struct nec_launch_phase phase = {
+		.name = (char *)name,
+		.usec = nec_loop_now() - begin,
+		.bytes = bytes,
+	};
+
+	qemu->events.phase(qemu->events.userdata, &phase);
+}
+
 static int start_machine(struct qemu *qemu, const struct nec_launch_request *request,
 			 const nec_eif *eif, struct nec_machine_options *options, nec_error *err)
 {
 	cleanup_buffer struct nec_buffer cmdline = { 0 };
 	cleanup_close int kernel = -1;
 	cleanup_close int initrd = -1;
+	struct nec_progress progress;
 	uint64_t bytes = 0;
 	uint64_t begin = nec_loop_now();
 	int r;
 
+	nec_progress_start(&progress, qemu->context, "loading", eif->layout.size_bytes);
 	r = ask_driver(qemu, request, NEC_DRIVER_GET_IMAGE_LOAD_INFO, err);
 	if (r == 0)
 		r = load_slowly(qemu, err);
@@ -316,12 +332,14 @@ static int start_machine(struct qemu *qemu, const struct nec_launch_request *req
 		r = nec_eif_read_whole(eif, nec_eif_find_section(eif, NEC_EIF_CMDLINE),
 				       NEC_EIF_MAX_CMDLINE, &cmdline, err);
 	if (r == 0)
-		r = kernel = copy_sections(eif, NEC_EIF_KERNEL, &bytes, err);
+		r = kernel = copy_sections(eif, NEC_EIF_KERNEL, &bytes, &progress, err);
 	if (r >= 0)
-		r = initrd = copy_sections(eif, NEC_EIF_RAMDISK, &bytes, err);
+		r = initrd = copy_sections(eif, NEC_EIF_RAMDISK, &bytes, &progress, err);
+	if (r >= 0)
+		r = nec_eif_check_unchanged(eif, err);
 	if (r < 0)
 		return r;
-	qemu->events.phase(qemu->events.userdata, "load", nec_loop_now() - begin, bytes);
+	tell_phase(qemu, "load", begin, bytes);
 	r = ask_driver(qemu, request, NEC_DRIVER_SET_MEMORY_REGION, err);
 	if (r == 0)
 		r = ask_driver(qemu, request, NEC_DRIVER_START, err);
@@ -342,7 +360,7 @@ static int start_machine(struct qemu *qemu, const struct nec_launch_request *req
 	if (r == 0)
 		r = nec_loop_add_fd(qemu->loop, qemu->machine.pid_fd, EPOLLIN, on_machine_ended,
 				    qemu, &qemu->machine_source, err);
-	qemu->events.phase(qemu->events.userdata, "start", nec_loop_now() - begin, 0);
+	tell_phase(qemu, "start", begin, 0);
 	return r;
 }
 
@@ -418,14 +436,14 @@ static int take_claim(struct qemu *qemu, const struct nec_launch_request *reques
 	qemu->base.started.memory_mib = qemu->claim.memory_mib;
 	qemu->base.started.cpus.count = qemu->claim.cpu_count;
 	memcpy(qemu->base.started.cpus.ids, qemu->claim.cpus, sizeof(qemu->claim.cpus));
-	qemu->events.phase(qemu->events.userdata, "memory", nec_loop_now() - begin,
-			   qemu->claim.memory_mib << 20);
+	tell_phase(qemu, "memory", begin, qemu->claim.memory_mib << 20);
 	return 0;
 }
 
-int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_request *request,
-			   const nec_eif *eif, const struct nec_backend_events *events,
-			   struct nec_backend **ret, nec_error *err)
+int nec_backend_qemu_start(struct nec_loop *loop, const nec_context *context,
+			   const struct nec_launch_request *request, const nec_eif *eif,
+			   const struct nec_backend_events *events, struct nec_backend **ret,
+			   nec_error *err)
 {
 	struct qemu *qemu = calloc(1, sizeof(*qemu));
 	struct nec_path dir;
@@ -436,6 +454,7 @@ int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_reques
 	*qemu = (struct qemu){
 		.base = { .ops = &qemu_ops, .console_fd = -1 },
 		.loop = loop,
+		.context = context,
 		.events = *events,
 		.claim = NEC_SIM_CLAIM_INIT,
 		.machine = { .pid_fd = -1 },
@@ -459,6 +478,7 @@ int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_reques
 		free_qemu(&qemu->base);
 		return r;
 	}
+	qemu->context = NULL;
 	*ret = &qemu->base;
 	return 0;
 }

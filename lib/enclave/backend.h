@@ -16,8 +16,8 @@ struct nec_backend;
 
 struct nec_backend_events {
 	void *userdata;
-	/* A step of the launch is done. */
-	void (*phase)(void *userdata, const char *name, uint64_t usec, uint64_t bytes);
+	/* A step of the launch is done; its name is a constant of the backend's. */
+	void (*phase)(void *userdata, const struct nec_launch_phase *phase);
 	/* A line for people; may be NULL. */
 	void (*notice)(void *userdata, const char *text);
 	/* The enclave's init runs; from the loop, at most once. */
@@ -48,17 +48,18 @@ struct nec_backend {
 };
 
 /*
- * Takes what the enclave needs, loads the image and starts it. On failure nothing is left.
- * Returns 0 or a negative errno.
+ * Takes what the enclave needs, loads the image and starts it, unless the file has changed since it
+ * was opened. @context: for progress, cancellation and the device it names; may be NULL. On failure
+ * nothing is left. Returns 0 or a negative errno.
  */
-int nec_backend_qemu_start(struct nec_loop *loop, const struct nec_launch_request *request,
-			   const nec_eif *eif, const struct nec_backend_events *events,
-			   struct nec_backend **ret, nec_error *err);
+int nec_backend_qemu_start(struct nec_loop *loop, const nec_context *context,
+			   const struct nec_launch_request *request, const nec_eif *eif,
+			   const struct nec_backend_events *events, struct nec_backend **ret,
+			   nec_error *err);
 
 /*
  * The same on the device. Waits for the heartbeat's port if another program has it, running the
- * loop meanwhile; -ECANCELED (NEC_E_CANCELLED) when that is stopped. @context: for the device it
- * names; may be NULL.
+ * loop meanwhile; -ECANCELED (NEC_E_CANCELLED) when that is stopped.
  */
 int nec_backend_nitro_start(struct nec_loop *loop, const nec_context *context,
 			    const struct nec_launch_request *request, const nec_eif *eif,

@@ -4,14 +4,18 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/context.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "enclave/frame.h"
@@ -22,13 +26,17 @@ enum { KEPT_RECORDINGS = 16, KEPT_RECORDS = 64 };
 /* A guest may have 2048 connections open, and must not keep the holder from being reached. */
 enum { DESCRIPTORS = 8192 };
 
-static int start_backend_by_kind(struct nec_loop *loop, const struct nec_launch_request *request,
-				 const nec_eif *eif, const struct nec_backend_events *events,
-				 struct nec_backend **ret, nec_error *err)
+/* Of the kernel's buffer for the launcher (some 200 KiB), what progress may fill. */
+enum { PROGRESS_BYTES = 32768 };
+
+static int start_backend_by_kind(struct nec_loop *loop, const nec_context *context,
+				 const struct nec_launch_request *request, const nec_eif *eif,
+				 const struct nec_backend_events *events, struct nec_backend **ret,
+				 nec_error *err)
 {
 	if (request->backend == NEC_BACKEND_QEMU)
-		return nec_backend_qemu_start(loop, request, eif, events, ret, err);
-	return nec_backend_nitro_start(loop, NULL, request, eif, events, ret, err);
+		return nec_backend_qemu_start(loop, context, request, eif, events, ret, err);
+	return nec_backend_nitro_start(loop, context, request, eif, events, ret, err);
 }
 
 static int get_peer(int fd, uid_t *ret)
@@ -200,12 +208,9 @@ static void fail(struct holder *holder, const nec_error *err)
 		begin_end(holder);
 }
 
-static void on_phase(void *userdata, const char *name, uint64_t usec, uint64_t bytes)
+static void on_phase(void *userdata, const struct nec_launch_phase *phase)
 {
-	const struct nec_launch_message message = {
-		.kind = NEC_LAUNCH_PHASE,
-		.phase = { .name = (char *)name, .usec = usec, .bytes = bytes },
-	};
+	const struct nec_launch_message message = { .kind = NEC_LAUNCH_PHASE, .phase = *phase };
 
 	send_message(userdata, &message);
 }
@@ -218,6 +223,36 @@ static void on_notice(void *userdata, const char *text)
 	};
 
 	send_message(userdata, &message);
+}
+
+/* A launcher that is stopped (Ctrl-Z) reads nothing: what it must get shall find room. */
+static bool has_room(int fd)
+{
+	int queued = 0;
+
+	return ioctl(fd, SIOCOUTQ, &queued) == 0 && queued < PROGRESS_BYTES;
+}
+
+/*
+ * Taking memory and loading do not run on the loop, so whoever wants the launch to end is looked
+ * for here, ten times a second.
+ */
+static void on_progress(void *userdata, const char *phase, uint64_t done, uint64_t total)
+{
+	struct holder *holder = userdata;
+	struct pollfd fds[] = {
+		{ .fd = holder->launcher_fd, .events = POLLRDHUP },
+		{ .fd = holder->signal_fd, .events = POLLIN },
+	};
+	const struct nec_launch_message message = {
+		.kind = NEC_LAUNCH_PROGRESS,
+		.progress = { .phase = (char *)phase, .done = done, .total = total },
+	};
+
+	if (poll(fds, ARRAY_SIZE(fds), 0) > 0)
+		holder->cancel = 1;
+	else if (has_room(holder->launcher_fd))
+		send_message(holder, &message);
 }
 
 /* Both are there: the enclave runs and we know what to say of it. From here on it is ours alone. */
@@ -241,9 +276,11 @@ static void become_ready(struct holder *holder)
 
 static void on_heartbeat(void *userdata)
 {
+	struct nec_launch_phase phase = { .name = (char *)"heartbeat" };
 	struct holder *holder = userdata;
 
-	on_phase(holder, "heartbeat", nec_loop_now() - holder->boot_began, 0);
+	phase.usec = nec_loop_now() - holder->boot_began;
+	on_phase(holder, &phase);
 	holder->has_heartbeat = true;
 	become_ready(holder);
 }
@@ -412,12 +449,19 @@ static int start_backend(struct holder *holder, int eif_fd, nec_error *err)
 		.ended = on_ended,
 		.gone = on_gone,
 	};
+	const nec_context context = {
+		.progress = on_progress,
+		.progress_userdata = holder,
+		.cancel = &holder->cancel,
+	};
 	cleanup_eif nec_eif *eif = NULL;
 	int r = nec_eif_open_fd(NULL, eif_fd, "the image", &eif, err);
 
+	if (r == 0)
+		r = nec_eif_check_state(eif, &holder->request.image, err);
 	if (r < 0)
 		return r;
-	r = holder->host->start_backend(holder->loop, &holder->request, eif, &events,
+	r = holder->host->start_backend(holder->loop, &context, &holder->request, eif, &events,
 					&holder->backend, err);
 	if (r < 0)
 		return r;

@@ -18,9 +18,10 @@
 
 /* What the holder asks of the world around it; a test gives it a world of its own. */
 struct nec_holder_host {
-	int (*start_backend)(struct nec_loop *loop, const struct nec_launch_request *request,
-			     const nec_eif *eif, const struct nec_backend_events *events,
-			     struct nec_backend **ret, nec_error *err);
+	int (*start_backend)(struct nec_loop *loop, const nec_context *context,
+			     const struct nec_launch_request *request, const nec_eif *eif,
+			     const struct nec_backend_events *events, struct nec_backend **ret,
+			     nec_error *err);
 	/* Who is at the other end of a Unix socket. Returns 0 or a negative errno. */
 	int (*get_peer)(int fd, uid_t *ret);
 };
@@ -55,6 +56,7 @@ struct holder {
 	struct nec_source *boot_timer;
 	struct nec_source *signals;
 	int signal_fd;
+	int cancel;          /* the launch is to be given up: looked at while there is no loop */
 	uint64_t boot_began; /* nec_loop_now() */
 	int64_t started_at;  /* seconds since 1970 */
 	struct nec_end end;  /* why it ends, once it does */

@@ -110,6 +110,9 @@ static void request_fields(struct codec *codec, struct nec_launch_request *reque
 	number(codec, &request->boot_timeout_usec);
 	number(codec, &request->console_limit);
 	text(codec, &request->inject);
+	number(codec, &request->image.size_bytes);
+	number(codec, &request->image.mtime_nsec);
+	number(codec, &request->image.ctime_nsec);
 }
 
 static void started_fields(struct codec *codec, struct nec_launch_started *started)
@@ -151,6 +154,13 @@ static void fields(struct codec *codec, struct nec_launch_message *message)
 		text(codec, &message->phase.name);
 		number(codec, &message->phase.usec);
 		number(codec, &message->phase.bytes);
+		number(codec, &message->phase.pages);
+		number(codec, &message->phase.calls);
+		break;
+	case NEC_LAUNCH_PROGRESS:
+		text(codec, &message->progress.phase);
+		number(codec, &message->progress.done);
+		number(codec, &message->progress.total);
 		break;
 	case NEC_LAUNCH_NOTICE:
 		text(codec, &message->notice);
@@ -214,5 +224,6 @@ void nec_launch_message_free(struct nec_launch_message *message)
 	free(message->description.image);
 	free(message->phase.name);
 	free(message->notice);
+	free(message->progress.phase);
 	*message = (struct nec_launch_message){ 0 };
 }

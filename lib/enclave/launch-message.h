@@ -2,15 +2,15 @@
 /*
  * What a launcher and the holder it has started say to each other, over a socket pair that nobody
  * else sees: frames that are a CBOR sequence: the kind, then its fields. The launcher sends REQUEST
- * with the open image, then DESCRIPTION when it has measured it; the holder answers with PHASE
- * and NOTICE lines, STARTED, and in the end READY or FAILED. Either side takes the other's end of
- * file as the end of the launch.
+ * with the open image, then DESCRIPTION when it has measured it; the holder answers with PHASE,
+ * PROGRESS and NOTICE lines, STARTED, and in the end READY or FAILED. Either side takes the other's
+ * end of file as the end of the launch.
  */
 #ifndef NEC_ENCLAVE_LAUNCH_MESSAGE_H
 #define NEC_ENCLAVE_LAUNCH_MESSAGE_H
 
 #include "base/buffer.h"
-#include "nec.h"
+#include "image/eif.h"
 
 /* CPUs that one enclave can have; more than any instance sells. */
 #define NEC_LAUNCH_MAX_CPUS 1024
@@ -23,6 +23,7 @@ enum nec_launch_kind {
 	NEC_LAUNCH_DESCRIPTION,
 	NEC_LAUNCH_PHASE,
 	NEC_LAUNCH_NOTICE,
+	NEC_LAUNCH_PROGRESS,
 	NEC_LAUNCH_STARTED,
 	NEC_LAUNCH_READY,
 	NEC_LAUNCH_FAILED,
@@ -43,8 +44,9 @@ struct nec_launch_request {
 	struct nec_cpu_ids cpus;
 	bool debug;
 	uint64_t boot_timeout_usec;
-	uint64_t console_limit; /* bytes of console that are kept */
-	char *inject;           /* faults of a simulated enclave (sim/inject.h); NULL: none */
+	uint64_t console_limit;     /* bytes of console that are kept */
+	struct nec_eif_state image; /* what the launcher has checked */
+	char *inject;               /* faults of a simulated enclave (sim/inject.h); NULL: none */
 };
 
 /* What describe tells of the image, as JSON text: the holder only passes it on. */
@@ -57,6 +59,15 @@ struct nec_launch_phase {
 	char *name;
 	uint64_t usec;  /* that it took */
 	uint64_t bytes; /* that it moved, 0 when it moved none */
+	uint64_t pages; /* of the enclave's memory, when that is what it is about */
+	uint64_t calls; /* in which they were given to the driver */
+};
+
+/* In the middle of a phase, for a person who waits. */
+struct nec_launch_progress {
+	char *phase; /* of the library's progress callback */
+	uint64_t done;
+	uint64_t total;
 };
 
 struct nec_launch_started {
@@ -73,6 +84,7 @@ struct nec_launch_message {
 	struct nec_launch_description description;
 	struct nec_launch_phase phase;
 	char *notice; /* a line for people: what is worth knowing of how the enclave runs */
+	struct nec_launch_progress progress;
 	struct nec_launch_started started;
 	nec_error failed;
 };

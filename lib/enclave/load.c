@@ -59,6 +59,7 @@ int nec_load_image(const nec_context *context, const nec_eif *eif, struct nec_me
 	struct loading loading = { .eif = eif, .memory = memory, .offset = offset };
 	uint64_t size = eif->layout.size_bytes;
 	struct nec_progress progress;
+	int changed;
 	int r;
 
 	if (offset > memory->bytes || size > memory->bytes - offset)
@@ -71,8 +72,10 @@ int nec_load_image(const nec_context *context, const nec_eif *eif, struct nec_me
 	nec_progress_start(&progress, context, "loading", size);
 	r = nec_parallel_run(size / PIECE_BYTES + (size % PIECE_BYTES != 0), load_piece, &loading,
 			     &progress, err);
-	if (r >= 0)
-		r = nec_eif_check_unchanged(eif, err);
+	/* A file that shrank shows as a failed read first; say what is behind it. */
+	changed = r == -ECANCELED ? 0 : nec_eif_check_unchanged(eif, err);
+	if (changed < 0)
+		return changed;
 	if (r >= 0)
 		nec_progress_finish(&progress);
 	return r;

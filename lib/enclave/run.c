@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,13 +13,12 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/json.h"
+#include "base/loop.h"
 #include "base/unix-socket.h"
 #include "enclave/frame.h"
 #include "enclave/holder.h"
 #include "enclave/name.h"
 #include "enclave/run-check.h"
-#include "image/describe.h"
 
 /* How often Ctrl-C is looked at while waiting for the holder. */
 enum { CANCEL_MSEC = 100 };
@@ -119,103 +117,49 @@ static int spawn_holder(int fd, nec_error *err)
 	return 0;
 }
 
-/* ---- measuring, beside loading and booting ---- */
-
-struct measuring {
-	pthread_t thread;
-	bool running;
-	nec_eif *eif;
-	int done_fd; /* the write end of a pipe: closed when the thread is done */
-	int result;
-	nec_error err;
-	struct nec_launch_description description;
-};
-
-static char *json_text(const cJSON *tree)
-{
-	struct nec_buffer text = { 0 };
-
-	nec_json_print_compact(tree, &text);
-	return (char *)text.data; /* NULL when out of memory */
-}
-
-static cJSON *image_json(const struct nec_eif_metadata *metadata)
-{
-	cJSON *image = nec_json_object();
-
-	if (!metadata->image_name)
-		return image;
-	(void)nec_json_add_string(image, "ImageName", metadata->image_name);
-	(void)nec_json_add_string(image, "ImageVersion", metadata->image_version);
-	(void)nec_json_add(image, "Metadata", nec_eif_metadata_json(metadata));
-	return image;
-}
-
-static int describe_image(struct measuring *measuring)
-{
-	cleanup_eif_description struct nec_eif_description description = { 0 };
-	cleanup_json cJSON *measurements = NULL;
-	cleanup_json cJSON *image = NULL;
-	const uint8_t *pcr8 = NULL;
-	int r = nec_eif_describe(measuring->eif, &description, &measuring->err);
-
-	if (r == 0)
-		r = nec_eif_check(measuring->eif, &measuring->err);
-	if (r < 0)
-		return r;
-	if (description.signature)
-		pcr8 = nec_signature_get_info(description.signature)->pcr8;
-	measurements = nec_measurements_json(&description.measurements, pcr8);
-	image = image_json(&description.metadata);
-	measuring->description.measurements = measurements ? json_text(measurements) : NULL;
-	measuring->description.image = image ? json_text(image) : NULL;
-	if (!measuring->description.measurements || !measuring->description.image)
-		return nec_error_no_memory(&measuring->err);
-	return 0;
-}
-
-static void *measure(void *userdata)
-{
-	struct measuring *measuring = userdata;
-
-	measuring->result = describe_image(measuring);
-	(void)close(measuring->done_fd);
-	return NULL;
-}
-
-static void end_measuring(struct measuring *measuring)
-{
-	if (measuring->running)
-		(void)pthread_join(measuring->thread, NULL);
-	measuring->running = false;
-	free(TAKE_PTR(measuring->description.measurements));
-	free(TAKE_PTR(measuring->description.image));
-}
-
 /* ---- the conversation ---- */
 
 struct launch {
 	nec_context *context;
 	const struct nec_run_callbacks *callbacks;
 	int fd;      /* to the holder */
-	int done_fd; /* of the measuring; -1 once it is done */
-	struct measuring measuring;
+	int done_fd; /* of the measuring; -1 when there is nothing to wait for */
+	struct nec_run_measuring measuring;
 	struct nec_frame_reader reader;
+	struct nec_buffer unsent; /* to the holder, which may be busy */
+	size_t sent;              /* of it */
 	struct nec_run_result *result;
+	uint64_t boot_began; /* nec_loop_now(); 0 before */
+	uint64_t boot_timeout_usec;
 	bool ready;
 };
 
-static int send_message(int fd, const struct nec_launch_message *message, nec_error *err)
+static int flush(struct launch *launch, nec_error *err)
 {
-	cleanup_buffer struct nec_buffer frame = { 0 };
+	while (launch->sent < launch->unsent.size) {
+		ssize_t n = send(launch->fd, launch->unsent.data + launch->sent,
+				 launch->unsent.size - launch->sent, MSG_NOSIGNAL);
 
-	nec_launch_message_encode(message, &frame);
-	if (frame.failed)
-		return nec_error_no_memory(err);
-	if (send(fd, frame.data, frame.size, MSG_NOSIGNAL) != (ssize_t)frame.size)
-		return nec_error_set_system(err, NEC_E_HOLDER, -errno,
-					    "cannot talk to the process that holds the enclave");
+		if (n < 0 && errno == EAGAIN)
+			return 0;
+		/* A holder that has gone has said why, and that is still to be read. */
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			launch->sent = launch->unsent.size;
+		else if (n < 0 && errno != EINTR)
+			return nec_error_set_system(
+				err, NEC_E_HOLDER, -errno,
+				"cannot talk to the process that holds the enclave");
+		if (n > 0)
+			launch->sent += (size_t)n;
+	}
 	return 0;
+}
+
+static int send_message(struct launch *launch, const struct nec_launch_message *message,
+			nec_error *err)
+{
+	nec_launch_message_encode(message, &launch->unsent);
+	return launch->unsent.failed ? nec_error_no_memory(err) : flush(launch, err);
 }
 
 /* One byte that carries the open image: what is measured here is what is loaded there. */
@@ -245,23 +189,61 @@ static int send_image(int fd, int eif_fd, nec_error *err)
 	return 0;
 }
 
-/* A holder that has gone has said why, and that is still to be read: no failure of its own. */
+static void tell_phase(const struct launch *launch, const struct nec_launch_phase *phase)
+{
+	if (launch->callbacks->phase)
+		launch->callbacks->phase(launch->callbacks->userdata, phase);
+}
+
+static void tell_step(const struct launch *launch, const char *name, uint64_t usec, uint64_t bytes)
+{
+	const struct nec_launch_phase phase = {
+		.name = (char *)name,
+		.usec = usec,
+		.bytes = bytes,
+	};
+
+	tell_phase(launch, &phase);
+}
+
 static int send_description(struct launch *launch, nec_error *err)
 {
 	const struct nec_launch_message message = {
 		.kind = NEC_LAUNCH_DESCRIPTION,
 		.description = launch->measuring.description,
 	};
-	int r;
+
+	tell_step(launch, "measure", launch->measuring.usec,
+		  launch->measuring.eif->layout.size_bytes);
+	return send_message(launch, &message, err);
+}
+
+static int take_measurements(struct launch *launch, nec_error *err)
+{
+	int r = nec_run_measure_result(&launch->measuring, err);
 
 	(void)close(TAKE_FD(launch->done_fd));
-	if (launch->measuring.result < 0) {
-		if (err)
-			*err = launch->measuring.err;
-		return launch->measuring.result;
-	}
-	r = send_message(launch->fd, &message, err);
-	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+	return r < 0 ? r : send_description(launch, err);
+}
+
+/* The callback may keep the name of the phase, so it gets ours. */
+static void tell_progress(const struct launch *launch, const struct nec_launch_progress *progress)
+{
+	static const char *const phases[] = { "memory", "loading" };
+	const nec_context *context = launch->context;
+
+	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+		if (context->progress && strcmp(progress->phase, phases[i]) == 0)
+			context->progress(context->progress_userdata, phases[i], progress->done,
+					  progress->total);
+}
+
+static void take_started(struct launch *launch, const struct nec_launch_started *started)
+{
+	launch->result->started = *started;
+	launch->boot_began = nec_loop_now();
+	if (launch->callbacks->started)
+		launch->callbacks->started(launch->callbacks->userdata, started);
 }
 
 static int handle_message(struct launch *launch, const struct nec_launch_message *message,
@@ -269,17 +251,17 @@ static int handle_message(struct launch *launch, const struct nec_launch_message
 {
 	switch (message->kind) {
 	case NEC_LAUNCH_PHASE:
-		if (launch->callbacks->phase)
-			launch->callbacks->phase(launch->callbacks->userdata, &message->phase);
+		tell_phase(launch, &message->phase);
+		return 0;
+	case NEC_LAUNCH_PROGRESS:
+		tell_progress(launch, &message->progress);
 		return 0;
 	case NEC_LAUNCH_NOTICE:
 		if (launch->callbacks->notice)
 			launch->callbacks->notice(launch->callbacks->userdata, message->notice);
 		return 0;
 	case NEC_LAUNCH_STARTED:
-		launch->result->started = message->started;
-		if (launch->callbacks->started)
-			launch->callbacks->started(launch->callbacks->userdata, &message->started);
+		take_started(launch, &message->started);
 		return 0;
 	case NEC_LAUNCH_READY:
 		launch->ready = true;
@@ -288,10 +270,12 @@ static int handle_message(struct launch *launch, const struct nec_launch_message
 		if (err)
 			*err = message->failed;
 		return message->failed.os_error ? -message->failed.os_error : -EIO;
-	default:
-		return nec_error_set(err, NEC_E_HOLDER, -EPROTO,
-				     "the process that holds the enclave sent nonsense");
+	case NEC_LAUNCH_REQUEST:
+	case NEC_LAUNCH_DESCRIPTION:
+		break;
 	}
+	return nec_error_set(err, NEC_E_HOLDER, -EPROTO,
+			     "the process that holds the enclave sent nonsense");
 }
 
 static int take_message(struct launch *launch, nec_error *err)
@@ -314,60 +298,72 @@ static int take_message(struct launch *launch, nec_error *err)
 	return r;
 }
 
+static void tell_waiting(const struct launch *launch)
+{
+	if (launch->boot_began > 0 && launch->callbacks->waiting)
+		launch->callbacks->waiting(launch->callbacks->userdata,
+					   nec_loop_now() - launch->boot_began,
+					   launch->boot_timeout_usec);
+}
+
 static int converse(struct launch *launch, nec_error *err)
 {
 	int r = 0;
 
 	while (r == 0 && !launch->ready) {
+		bool unsent = launch->sent < launch->unsent.size;
 		struct pollfd fds[] = {
-			{ .fd = launch->fd, .events = POLLIN },
+			{ .fd = launch->fd, .events = (short)(POLLIN | (unsent ? POLLOUT : 0)) },
 			{ .fd = launch->done_fd, .events = POLLIN },
 		};
 
 		if (poll(fds, ARRAY_SIZE(fds), CANCEL_MSEC) < 0 && errno != EINTR)
 			return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot wait");
+		tell_waiting(launch);
 		r = nec_check_cancel(launch->context, err);
-		if (r == 0 && fds[0].revents)
+		if (r == 0 && (fds[0].revents & ~POLLOUT))
 			r = take_message(launch, err);
 		if (r == 0 && !launch->ready && fds[1].revents)
-			r = send_description(launch, err);
+			r = take_measurements(launch, err);
+		if (r == 0 && !launch->ready && unsent)
+			r = flush(launch, err);
 	}
 	return r;
 }
 
-/*
- * Our end of file before READY ends the enclave; the holder's comes when it has given everything
- * back, which the driver may take its time for.
- */
-static void end_conversation(struct launch *launch)
+/* What it says does not matter any more, but for one thing. False when it says no more. */
+static bool take_last_words(struct launch *launch)
 {
 	struct pollfd ended = { .fd = launch->fd, .events = POLLIN };
-	char dropped[256];
+	struct nec_launch_message message;
+	int r = poll(&ended, 1, END_MSEC);
 
-	(void)shutdown(launch->fd, SHUT_WR);
-	while (!launch->ready && poll(&ended, 1, END_MSEC) > 0 &&
-	       recv(launch->fd, dropped, sizeof(dropped), 0) > 0)
-		;
-	(void)close(launch->fd);
+	if (r <= 0)
+		return r < 0 && errno == EINTR;
+	r = nec_frame_read(&launch->reader, launch->fd, NULL);
+	if (r <= 0)
+		return r == 0;
+	if (nec_launch_message_decode(launch->reader.payload.data, launch->reader.payload.size,
+				      &message, NULL) == 0) {
+		(void)handle_message(launch, &message, NULL);
+		nec_launch_message_free(&message);
+	}
+	nec_frame_next(&launch->reader);
+	return !launch->ready;
 }
 
-static int start_measuring(struct launch *launch, nec_eif *eif, nec_error *err)
+/*
+ * Our end of file before READY ends the enclave; the holder's comes when it has given everything
+ * back, which the driver may take its time for. READY may have been on its way when we gave up:
+ * then the enclave is up, and not to be lost.
+ */
+static int end_conversation(struct launch *launch, int result)
 {
-	int ends[2];
-	int r;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot make a pipe");
-	launch->done_fd = ends[0];
-	launch->measuring.eif = eif;
-	launch->measuring.done_fd = ends[1];
-	r = -pthread_create(&launch->measuring.thread, NULL, measure, &launch->measuring);
-	if (r < 0) {
-		(void)close(ends[1]);
-		return nec_error_set_system(err, NEC_E_SYSTEM, r, "cannot start a thread");
-	}
-	launch->measuring.running = true;
-	return 0;
+	(void)shutdown(launch->fd, SHUT_WR);
+	while (!launch->ready && take_last_words(launch))
+		;
+	(void)close(launch->fd);
+	return launch->ready ? 0 : result;
 }
 
 static int run_holder(struct launch *launch, nec_eif *eif, const struct nec_launch_request *request,
@@ -388,11 +384,13 @@ static int run_holder(struct launch *launch, nec_eif *eif, const struct nec_laun
 	if (r == 0)
 		r = send_image(launch->fd, eif->fd, err);
 	if (r == 0)
-		r = send_message(launch->fd, &message, err);
+		r = send_message(launch, &message, err);
 	if (r == 0)
 		r = nec_socket_set_nonblocking(launch->fd);
-	if (r == 0)
-		r = start_measuring(launch, eif, err);
+	if (r == 0 && launch->measuring.done)
+		r = send_description(launch, err);
+	else if (r == 0)
+		r = nec_run_measure_start(&launch->measuring, eif, &launch->done_fd, err);
 	return r == 0 ? converse(launch, err) : r;
 }
 
@@ -409,10 +407,52 @@ static int check_image(const nec_eif *eif, nec_error *err)
 	return 0;
 }
 
-int nec_run(nec_context *context, const char *eif_path, const struct nec_launch_request *request,
-	    const struct nec_run_callbacks *callbacks, struct nec_run_result *ret, nec_error *err)
+/* Everything that can be known before anything is reserved. */
+static int check(struct launch *launch, nec_eif *eif, const struct nec_pcr_pins *pins,
+		 const struct nec_launch_request *request, nec_error *err)
+{
+	uint64_t begin = nec_loop_now();
+	int r = check_image(eif, err);
+
+	if (r == 0 && request->backend == NEC_BACKEND_NITRO)
+		r = nec_run_check(launch->context, request, eif, err);
+	if (r < 0)
+		return r;
+	tell_step(launch, "check", nec_loop_now() - begin, 0);
+	if (nec_run_measures_first(eif, pins))
+		r = nec_run_measure_now(&launch->measuring, eif, pins, err);
+	return r;
+}
+
+static int launch_named(struct launch *launch, nec_eif *eif,
+			const struct nec_launch_request *request, nec_error *err)
 {
 	struct nec_launch_request named = *request;
+	int r;
+
+	named.name = launch->result->name;
+	named.image = nec_eif_get_state(eif);
+	if (named.boot_timeout_usec == 0)
+		named.boot_timeout_usec =
+			nec_run_boot_timeout_usec(named.image.size_bytes, named.memory_mib);
+	launch->boot_timeout_usec = named.boot_timeout_usec;
+	r = run_holder(launch, eif, &named, err);
+	return launch->fd >= 0 ? end_conversation(launch, r) : r;
+}
+
+static void release(struct launch *launch)
+{
+	nec_run_measure_end(&launch->measuring);
+	if (launch->done_fd >= 0)
+		(void)close(launch->done_fd);
+	nec_buffer_free(&launch->unsent);
+	nec_frame_reader_free(&launch->reader);
+}
+
+int nec_run(nec_context *context, const char *eif_path, const struct nec_pcr_pins *pins,
+	    const struct nec_launch_request *request, const struct nec_run_callbacks *callbacks,
+	    struct nec_run_result *ret, nec_error *err)
+{
 	struct nec_run_result result = { 0 };
 	cleanup_name struct nec_name name = NEC_NAME_INIT;
 	struct launch launch = {
@@ -424,34 +464,25 @@ int nec_run(nec_context *context, const char *eif_path, const struct nec_launch_
 		.result = &result,
 	};
 	cleanup_eif nec_eif *eif = NULL;
+	uint64_t begin = nec_loop_now();
 	int r = nec_eif_open(context, eif_path, &eif, err);
 
 	if (r == 0)
-		r = check_image(eif, err);
-	if (r == 0 && request->backend == NEC_BACKEND_NITRO)
-		r = nec_run_check(context, request, eif, err);
+		r = check(&launch, eif, pins, request, err);
 	if (r == 0)
 		r = nec_sockets_dir_make(request->sockets_dir, err);
 	if (r == 0)
 		r = nec_name_choose(request->sockets_dir, request->name, eif_path, &name, err);
 	if (r == 0)
 		r = (result.name = strdup(name.text)) ? 0 : nec_error_no_memory(err);
-	if (r == 0) {
-		named.name = result.name;
-		if (named.boot_timeout_usec == 0)
-			named.boot_timeout_usec = nec_run_boot_timeout_usec(
-				(uint64_t)eif->stat.st_size, named.memory_mib);
-		r = run_holder(&launch, eif, &named, err);
-	}
-	if (launch.fd >= 0)
-		end_conversation(&launch);
-	end_measuring(&launch.measuring);
-	if (launch.done_fd >= 0)
-		(void)close(launch.done_fd);
-	nec_frame_reader_free(&launch.reader);
-	if (r < 0)
+	if (r == 0)
+		r = launch_named(&launch, eif, request, err);
+	release(&launch);
+	if (r < 0) {
 		nec_run_result_free(&result);
-	else
-		*ret = result;
-	return r;
+		return r;
+	}
+	tell_step(&launch, "total", nec_loop_now() - begin, 0);
+	*ret = result;
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/context.h"
 #include "enclave/backend.h"
 #include "enclave/paths.h"
+#include "enclave/run-measure.h"
 
 struct nec_run_result {
 	char *name; /* with a number behind it when it was taken */
@@ -17,17 +18,26 @@ void nec_run_result_free(struct nec_run_result *result);
 struct nec_run_callbacks {
 	void *userdata;
 	void (*started)(void *userdata, const struct nec_launch_started *started);
+	/* Of a step that is done; "measure" runs beside others, "total" comes last. */
 	void (*phase)(void *userdata, const struct nec_launch_phase *phase);
 	void (*notice)(void *userdata, const char *text);
+	/* Often, from the start to the heartbeat; may be NULL. */
+	void (*waiting)(void *userdata, uint64_t usec, uint64_t timeout_usec);
 };
 
 /*
- * Launches @request with the image at @eif_path. The image is checked before anything is reserved:
- * nothing that nec_eif_check() refuses is started. Returns 0 once the enclave's init has reported;
- * on failure or cancellation the enclave is gone.
+ * Launches @request with the image at @eif_path; its `image` is filled in here. Whatever can be
+ * known is checked before anything is reserved: the image's structure, the machine, and of a signed
+ * image or with @pins the bytes, the signature and the registers. Of other images the bytes are
+ * checked beside, and what nec_eif_check() refuses does not get past its boot.
+ *
+ * The context's progress callback hears of "measuring", "memory" and "loading". Returns 0 once the
+ * enclave's init has reported; on failure or cancellation the enclave is gone. A cancellation that
+ * comes too late is none.
  */
-int nec_run(nec_context *context, const char *eif_path, const struct nec_launch_request *request,
-	    const struct nec_run_callbacks *callbacks, struct nec_run_result *ret, nec_error *err);
+int nec_run(nec_context *context, const char *eif_path, const struct nec_pcr_pins *pins,
+	    const struct nec_launch_request *request, const struct nec_run_callbacks *callbacks,
+	    struct nec_run_result *ret, nec_error *err);
 
 /*
  * The program that holds an enclave: $NEC_HOLDER, else the one beside the running program as in the

@@ -392,3 +392,28 @@ int nec_eif_check_unchanged(const nec_eif *eif, nec_error *err)
 	return nec_error_set(err, NEC_E_FILE_CHANGED, -EBADMSG, "%s changed while it was read",
 			     eif->name);
 }
+
+static uint64_t nanoseconds(struct timespec time)
+{
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+struct nec_eif_state nec_eif_get_state(const nec_eif *eif)
+{
+	return (struct nec_eif_state){
+		.size_bytes = (uint64_t)eif->stat.st_size,
+		.mtime_nsec = nanoseconds(eif->stat.st_mtim),
+		.ctime_nsec = nanoseconds(eif->stat.st_ctim),
+	};
+}
+
+int nec_eif_check_state(const nec_eif *eif, const struct nec_eif_state *state, nec_error *err)
+{
+	const struct nec_eif_state now = nec_eif_get_state(eif);
+
+	if (now.size_bytes == state->size_bytes && now.mtime_nsec == state->mtime_nsec &&
+	    now.ctime_nsec == state->ctime_nsec)
+		return 0;
+	return nec_error_set(err, NEC_E_FILE_CHANGED, -EBADMSG,
+			     "%s changed between two looks at it", eif->name);
+}

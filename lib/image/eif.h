@@ -80,6 +80,20 @@ int nec_eif_read_whole(const nec_eif *eif, const struct nec_eif_section *section
 /* -EBADMSG (NEC_E_FILE_CHANGED) when the file is no longer the one that was opened. */
 int nec_eif_check_unchanged(const nec_eif *eif, nec_error *err);
 
+/*
+ * What the file was like when it was opened, for another process that opens the same descriptor:
+ * whatever is written to the file changes one of these. Times in nanoseconds since 1970.
+ */
+struct nec_eif_state {
+	uint64_t size_bytes;
+	uint64_t mtime_nsec;
+	uint64_t ctime_nsec;
+};
+struct nec_eif_state nec_eif_get_state(const nec_eif *eif);
+
+/* -EBADMSG (NEC_E_FILE_CHANGED) when the file changed between then and its opening here. */
+int nec_eif_check_state(const nec_eif *eif, const struct nec_eif_state *state, nec_error *err);
+
 NEC_DEFINE_CLEANUP(eif, nec_eif *, nec_eif_free)
 #define cleanup_eif NEC_CLEANUP(eif)
 

@@ -77,17 +77,24 @@ static void on_wire(void *userdata, uint32_t events)
 		backend->events.gone(backend->events.userdata);
 }
 
-static int start_backend(struct nec_loop *loop, const struct nec_launch_request *request,
-			 const nec_eif *eif, const struct nec_backend_events *events,
-			 struct nec_backend **ret, nec_error *err)
+static int start_backend(struct nec_loop *loop, const nec_context *context,
+			 const struct nec_launch_request *request, const nec_eif *eif,
+			 const struct nec_backend_events *events, struct nec_backend **ret,
+			 nec_error *err)
 {
 	static const struct nec_backend_ops ops = {
 		.name = "fake",
 		.end = end_backend,
 		.free = free_backend,
 	};
+	const struct nec_launch_phase phase = {
+		.name = (char *)"memory",
+		.usec = 5,
+		.bytes = 64 << 20,
+	};
 	struct fake_backend *backend;
 
+	(void)context;
 	(void)request;
 	(void)eif;
 	if (inside.world->refuse)
@@ -105,7 +112,7 @@ static int start_backend(struct nec_loop *loop, const struct nec_launch_request 
 		.memory_mib = 64,
 		.cpus = { .count = 2, .ids = { 2, 3 } },
 	};
-	events->phase(events->userdata, "memory", 5, 64 << 20);
+	events->phase(events->userdata, &phase);
 	*ret = &backend->base;
 	return nec_loop_add_fd(loop, inside.wire, EPOLLIN, on_wire, backend, &backend->source, err);
 }
@@ -223,7 +230,7 @@ static void send_to_holder(struct fake_holder *f, const struct nec_launch_messag
 
 static void send_request(struct fake_holder *f)
 {
-	const struct nec_launch_message message = {
+	struct nec_launch_message message = {
 		.kind = NEC_LAUNCH_REQUEST,
 		.request = {
 			.backend = NEC_BACKEND_QEMU,
@@ -236,8 +243,13 @@ static void send_request(struct fake_holder *f)
 			.console_limit = 65536,
 		},
 	};
+	cleanup_eif nec_eif *eif = NULL;
 
 	send_image(f);
+	assert_int_equal(nec_eif_open(NULL, NEC_TEST_DATA "/eif/x86-2rd.eif", &eif, NULL), 0);
+	message.request.image = nec_eif_get_state(eif);
+	if (f->world->other_image)
+		message.request.image.ctime_nsec--;
 	send_to_holder(f, &message);
 }
 

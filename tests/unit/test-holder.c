@@ -636,6 +636,19 @@ static void backend__that_does_not_start_is_told_to_the_launcher(void **state)
 	assert_int_equal(fake_holder_wait(f), 1);
 }
 
+static void image__that_changed_since_the_launcher_looked_is_refused(void **state)
+{
+	struct nec_launch_message message;
+	struct fake_holder *f = *state;
+
+	f->world->other_image = true;
+	fake_holder_start(f);
+	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_int_equal(message.failed.code, NEC_E_FILE_CHANGED);
+	fake_holder_expect_launcher_closed(f);
+	assert_int_equal(fake_holder_wait(f), 1);
+}
+
 static void heartbeat__that_does_not_come_is_a_failure_in_time(void **state)
 {
 	struct nec_launch_message message;
@@ -702,6 +715,7 @@ int main(void)
 		TEST(launcher__that_goes_before_ready_ends_everything),
 		TEST(launcher__that_goes_after_ready_changes_nothing),
 		TEST(backend__that_does_not_start_is_told_to_the_launcher),
+		TEST(image__that_changed_since_the_launcher_looked_is_refused),
 		TEST(heartbeat__that_does_not_come_is_a_failure_in_time),
 		TEST(enclave__that_ends_while_booting_is_explained_by_its_console),
 	};

@@ -83,6 +83,7 @@ static struct nec_launch_request request_of(uint64_t cid, bool debug)
 		.debug = debug,
 		.boot_timeout_usec = 30000000,
 		.console_limit = 65536,
+		.image = nec_eif_get_state(eif),
 	};
 }
 
@@ -111,15 +112,13 @@ struct watched {
 	unsigned int gone;
 };
 
-static void on_phase(void *userdata, const char *name, uint64_t usec, uint64_t bytes)
+static void on_phase(void *userdata, const struct nec_launch_phase *phase)
 {
 	struct watched *watched = userdata;
 	size_t used = strlen(watched->phase_names);
 
-	(void)usec;
-	(void)bytes;
 	(void)snprintf(watched->phase_names + used, sizeof(watched->phase_names) - used, "%s ",
-		       name);
+		       phase->name);
 	watched->phases++;
 }
 
@@ -392,12 +391,17 @@ static void send_message(int fd, const struct nec_launch_message *message)
 /* The holder's enclave says of itself that it is a simulation. */
 static bool simulated;
 
-static int start_on_fake(struct nec_loop *loop, const struct nec_launch_request *request,
-			 const nec_eif *image, const struct nec_backend_events *events,
-			 struct nec_backend **ret, nec_error *err)
+static int start_on_fake(struct nec_loop *loop, const nec_context *launching,
+			 const struct nec_launch_request *request, const nec_eif *image,
+			 const struct nec_backend_events *events, struct nec_backend **ret,
+			 nec_error *err)
 {
 	static struct nec_backend_ops ops;
-	int r = nec_backend_nitro_start(loop, context, request, image, events, ret, err);
+	nec_context on_fake = *launching;
+	int r;
+
+	on_fake.device = fake_device_get(fake);
+	r = nec_backend_nitro_start(loop, &on_fake, request, image, events, ret, err);
 
 	if (r < 0 || !simulated)
 		return r;
