@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An enclave in the simulation: a claim on its pool, a parent instance, a machine. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -115,6 +116,19 @@ static void last_words(const struct qemu *qemu, char *to, size_t size)
 	(void)snprintf(to, size, ": %s", line ? line + 1 : (char *)text.data);
 }
 
+/* What the vsock device refused of the guest's driver may explain the end. */
+static void add_vsock_faults(const struct qemu *qemu, struct nec_end *end)
+{
+	struct nec_vsock_stats stats = nec_vsock_get_stats(nec_parent_get_vsock(qemu->parent));
+	size_t length = strlen(end->text);
+
+	if (stats.malformed > 0 || stats.broken > 0)
+		(void)snprintf(end->text + length, sizeof(end->text) - length,
+			       " (vsock: %" PRIu64 " packets that make no sense, %" PRIu64
+			       " queues given up)",
+			       stats.malformed, stats.broken);
+}
+
 static void on_machine_ended(void *userdata, uint32_t events)
 {
 	struct qemu *qemu = userdata;
@@ -138,6 +152,7 @@ static void on_machine_ended(void *userdata, uint32_t events)
 			    "its machine failed with status %d%s", WEXITSTATUS(status), words);
 	else
 		nec_end_set(&end, NEC_END_STOPPED, 0, "its machine stopped");
+	add_vsock_faults(qemu, &end);
 	qemu->events.ended(qemu->events.userdata, &end);
 }
 

@@ -22,6 +22,8 @@ enum {
 
 /* How long a caller may take to send its line. */
 static const uint64_t line_usec = 10000000;
+/* How long no caller is taken after one could not be. */
+static const uint64_t pause_usec = 100000;
 
 /* A program that has connected to <cid>.vsock, until its line is complete. */
 struct caller {
@@ -42,6 +44,7 @@ struct nec_parent {
 	struct nec_path listener_path;
 	int listener;
 	struct nec_source *listener_source;
+	struct nec_source *listener_pause;
 	struct caller *callers;
 	size_t caller_count;
 	uint32_t named;   /* sockets that were given names so far */
@@ -154,7 +157,12 @@ static int open_unix(struct nec_parent *parent, uint32_t port, bool seqpacket)
 /* Programs that use AF_VSOCK unchanged listen on any CID; loopback is CID 1. */
 static int open_loopback(uint32_t port, bool seqpacket)
 {
-	struct sockaddr_vm address = {
+	const struct sockaddr_vm here = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_LOCAL,
+		.svm_port = VMADDR_PORT_ANY,
+	};
+	const struct sockaddr_vm address = {
 		.svm_family = AF_VSOCK,
 		.svm_cid = VMADDR_CID_LOCAL,
 		.svm_port = port,
@@ -165,7 +173,15 @@ static int open_loopback(uint32_t port, bool seqpacket)
 
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)
+	/*
+	 * Without loopback the kernel of a virtual machine would ask the hypervisor for CID 1, and
+	 * the enclave would wait for a time-out instead of being refused. CID 1 can be bound only
+	 * where there is loopback.
+	 */
+	if (bind(fd, (const struct sockaddr *)&here, sizeof(here)) < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 &&
+	    errno != EINPROGRESS)
 		return -errno;
 	return TAKE_FD(fd);
 }
@@ -182,6 +198,13 @@ static int on_guest_connect(void *userdata, uint64_t cid, uint32_t port, bool se
 	return fd >= 0 ? fd : open_loopback(port, seqpacket);
 }
 
+/* Callers wait in the listener's backlog while there are too many. */
+static void watch_listener(struct nec_parent *parent)
+{
+	nec_source_set_events(parent->listener_source,
+			      parent->caller_count < MAX_CALLERS ? EPOLLIN : 0);
+}
+
 static void remove_caller(struct caller *caller)
 {
 	struct nec_parent *parent = caller->parent;
@@ -191,6 +214,7 @@ static void remove_caller(struct caller *caller)
 		link = &(*link)->next;
 	*link = caller->next;
 	parent->caller_count--;
+	watch_listener(parent);
 	nec_source_free(caller->source);
 	nec_source_free(caller->timer);
 	if (caller->fd >= 0)
@@ -214,7 +238,6 @@ static void connect_caller(struct caller *caller)
 	unsigned long port;
 	char *end;
 
-	caller->line[caller->size - 1] = '\0';
 	if (strncmp(caller->line, "CONNECT ", 8) != 0 || caller->line[8] < '0' ||
 	    caller->line[8] > '9') {
 		remove_caller(caller);
@@ -232,26 +255,40 @@ static void connect_caller(struct caller *caller)
 	remove_caller(caller);
 }
 
-/* Byte by byte: what follows the line belongs to the enclave. */
+/*
+ * Takes no more from the socket than the line: what follows belongs to the enclave. Returns 1 when
+ * the line is complete, 0 when more has to come, -1 when it can be no line.
+ */
+static int take_line(struct caller *caller)
+{
+	char *to = caller->line + caller->size;
+	ssize_t n = recv(caller->fd, to, LINE_BYTES - caller->size, MSG_PEEK);
+	const char *end;
+
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -1;
+	end = memchr(to, '\n', (size_t)n);
+	if (end)
+		n = end - to + 1;
+	if (n == 0 || recv(caller->fd, to, (size_t)n, 0) != n)
+		return -1;
+	caller->size += (size_t)n;
+	if (!end)
+		return caller->size == LINE_BYTES ? -1 : 0;
+	caller->line[caller->size - 1] = '\0';
+	return 1;
+}
+
 static void on_caller(void *userdata, uint32_t events)
 {
 	struct caller *caller = userdata;
+	int r = take_line(caller);
 
 	(void)events;
-	for (;;) {
-		ssize_t n = read(caller->fd, caller->line + caller->size, 1);
-
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0 || ++caller->size == LINE_BYTES) {
-			remove_caller(caller);
-			return;
-		}
-		if (caller->line[caller->size - 1] == '\n') {
-			connect_caller(caller);
-			return;
-		}
-	}
+	if (r > 0)
+		connect_caller(caller);
+	else if (r < 0)
+		remove_caller(caller);
 }
 
 static void on_caller_late(void *userdata, uint32_t events)
@@ -260,31 +297,51 @@ static void on_caller_late(void *userdata, uint32_t events)
 	remove_caller(userdata);
 }
 
-static void on_listener(void *userdata, uint32_t events)
+static int add_caller(struct nec_parent *parent, int fd)
 {
-	struct nec_parent *parent = userdata;
-	struct caller *caller = NULL;
-	int fd = accept4(parent->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct caller *caller = calloc(1, sizeof(*caller));
+	int r;
 
-	(void)events;
-	if (fd < 0)
-		return;
-	if (parent->caller_count < MAX_CALLERS)
-		caller = calloc(1, sizeof(*caller));
-	if (!caller) {
-		(void)close(fd);
-		return;
-	}
+	if (!caller)
+		return -ENOMEM;
 	caller->parent = parent;
 	caller->fd = fd;
 	caller->next = parent->callers;
 	parent->callers = caller;
 	parent->caller_count++;
-	if (nec_loop_add_fd(parent->loop, fd, EPOLLIN, on_caller, caller, &caller->source, NULL) <
-		    0 ||
-	    nec_loop_add_timer(parent->loop, line_usec, on_caller_late, caller, &caller->timer,
-			       NULL) < 0)
+	r = nec_loop_add_fd(parent->loop, fd, EPOLLIN, on_caller, caller, &caller->source, NULL);
+	if (r == 0)
+		r = nec_loop_add_timer(parent->loop, line_usec, on_caller_late, caller,
+				       &caller->timer, NULL);
+	if (r < 0) {
+		caller->fd = -1;
 		remove_caller(caller);
+	}
+	return r;
+}
+
+static void on_listener(void *userdata, uint32_t events)
+{
+	struct nec_parent *parent = userdata;
+	int fd = accept4(parent->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int r = fd < 0 ? -errno : add_caller(parent, fd);
+
+	(void)events;
+	if (fd >= 0 && r < 0)
+		(void)close(fd);
+	if (r == 0 || r == -EAGAIN || r == -ECONNABORTED || r == -EINTR) {
+		watch_listener(parent);
+		return;
+	}
+	/* No descriptor or no memory: the caller stays, so trying at once would be a busy loop. */
+	nec_source_set_events(parent->listener_source, 0);
+	nec_source_set_timer(parent->listener_pause, pause_usec);
+}
+
+static void on_pause_over(void *userdata, uint32_t events)
+{
+	(void)events;
+	watch_listener(userdata);
 }
 
 static int listen_for_callers(struct nec_parent *parent, nec_error *err)
@@ -297,6 +354,10 @@ static int listen_for_callers(struct nec_parent *parent, nec_error *err)
 	parent->listener = nec_listen_unix(parent->listener_path.text, 0660, err);
 	if (parent->listener < 0)
 		return parent->listener;
+	r = nec_loop_add_timer(parent->loop, UINT64_MAX, on_pause_over, parent,
+			       &parent->listener_pause, err);
+	if (r < 0)
+		return r;
 	return nec_loop_add_fd(parent->loop, parent->listener, EPOLLIN, on_listener, parent,
 			       &parent->listener_source, err);
 }
@@ -347,6 +408,7 @@ void nec_parent_free(struct nec_parent *parent)
 	end_heartbeat(parent);
 	nec_vsock_free(parent->vsock);
 	nec_source_free(parent->listener_source);
+	nec_source_free(parent->listener_pause);
 	if (parent->listener >= 0) {
 		(void)unlink(parent->listener_path.text);
 		(void)close(parent->listener);

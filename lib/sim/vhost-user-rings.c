@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rings of the vhost-user back end: set up by messages, started once all is there, stopped. */
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "sim/vhost-user-internal.h"
@@ -59,14 +61,8 @@ void nec_vhost_interrupt(void *userdata, enum nec_vsock_queue queue)
 static void on_kick(void *userdata, uint32_t events)
 {
 	struct ring *ring = userdata;
-	uint64_t count;
 
 	(void)events;
-	if (read(ring->kick_fd, &count, sizeof(count)) != sizeof(count)) {
-		/* Not an eventfd that works: do not spin on it. */
-		nec_source_free(TAKE_PTR(ring->kick));
-		return;
-	}
 	if (ring->running)
 		nec_vsock_kick(ring->back_end->vsock, ring->index);
 }
@@ -167,6 +163,22 @@ static int take_ring_fd(struct nec_vhost_user *back_end, struct ring **ring, int
 	return 0;
 }
 
+/* Of all files only these never make us wait, whatever the front end does to them. */
+static int check_eventfd(const struct nec_vhost_user *back_end, int fd, nec_error *err)
+{
+	static const char eventfd[] = "anon_inode:[eventfd]";
+	char path[32];
+	char target[sizeof(eventfd)];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (readlink(path, target, sizeof(target)) == sizeof(eventfd) - 1 &&
+	    memcmp(target, eventfd, sizeof(eventfd) - 1) == 0)
+		return 0;
+	return nec_error_set(err, NEC_E_SYSTEM, -EPROTO,
+			     "vhost-user: the descriptor of request %" PRIu32 " is no eventfd",
+			     back_end->header.request);
+}
+
 int nec_vhost_set_ring_kick(struct nec_vhost_user *back_end, nec_error *err)
 {
 	struct ring *ring;
@@ -180,7 +192,11 @@ int nec_vhost_set_ring_kick(struct nec_vhost_user *back_end, nec_error *err)
 	if (fd < 0)
 		return 0;
 	ring->kick_fd = fd;
-	r = nec_loop_add_fd(back_end->loop, fd, EPOLLIN, on_kick, ring, &ring->kick, err);
+	r = check_eventfd(back_end, fd, err);
+	/* Edge-triggered, so that the count need not be read: each kick is an edge. */
+	if (r == 0)
+		r = nec_loop_add_fd(back_end->loop, fd, EPOLLIN | EPOLLET, on_kick, ring,
+				    &ring->kick, err);
 	return r < 0 ? r : start_ring(ring, err);
 }
 
@@ -194,7 +210,7 @@ int nec_vhost_set_ring_call(struct nec_vhost_user *back_end, nec_error *err)
 		return r;
 	close_fd(&ring->call_fd);
 	ring->call_fd = fd;
-	return 0;
+	return fd < 0 ? 0 : check_eventfd(back_end, fd, err);
 }
 
 int nec_vhost_set_ring_err(struct nec_vhost_user *back_end, nec_error *err)

@@ -80,6 +80,8 @@ static int set_features(struct nec_vhost_user *back_end, nec_error *err)
 				     "vhost-user: features 0x%" PRIx64 " were not offered",
 				     back_end->payload.number & ~offered_features);
 	back_end->features = back_end->payload.number;
+	nec_vsock_allow_seqpacket(back_end->vsock,
+				  back_end->features & BIT64(VIRTIO_VSOCK_F_SEQPACKET));
 	return 0;
 }
 

@@ -65,21 +65,29 @@ static void consume(struct connection *connection, size_t bytes)
 		send_later(connection, SEND_CREDIT);
 }
 
+/* A connection that is idle holds no memory for data. */
+static void drop_pending(struct connection *connection)
+{
+	free(connection->pending);
+	connection->pending = NULL;
+	connection->pending_size = 0;
+	connection->message_count = 0;
+}
+
 /* The host socket takes no more: what waits for it is dropped. */
 static void stop_host_receiving(struct connection *connection)
 {
 	connection->host_receives_no_more = true;
 	consume(connection, connection->pending_size);
-	connection->pending_size = 0;
-	connection->message_count = 0;
+	drop_pending(connection);
 }
 
 /* Sends to the host socket. Returns the bytes it took, -1 when it cannot take any now. */
 static ssize_t send_to_host(struct connection *connection, const struct iovec *buffers,
-			    size_t count)
+			    size_t count, int flags)
 {
 	struct msghdr message = { .msg_iov = (struct iovec *)buffers, .msg_iovlen = count };
-	ssize_t n = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		stop_host_receiving(connection);
@@ -122,7 +130,7 @@ static bool receive_stream(struct connection *connection, const struct iovec *bu
 	size_t taken = 0;
 
 	if (connection->pending_size == 0) {
-		ssize_t n = send_to_host(connection, buffers, count);
+		ssize_t n = send_to_host(connection, buffers, count, 0);
 
 		if (connection->host_receives_no_more)
 			taken = size;
@@ -138,53 +146,72 @@ static void take_pending(struct connection *connection, size_t bytes)
 	connection->pending_start += bytes;
 	connection->pending_size -= bytes;
 	consume(connection, bytes);
+	if (connection->pending_size == 0)
+		drop_pending(connection);
 }
 
-/* Sends complete messages, each with one call so that its boundary is kept. */
+/* Sends a complete message with one call, so that its boundary is kept. False when it must wait. */
+static bool flush_message(struct connection *connection, uint32_t message)
+{
+	uint32_t size = message & ~NEC_VSOCK_END_OF_RECORD;
+	struct iovec buffer = {
+		.iov_base = connection->pending + connection->pending_start,
+		.iov_len = size,
+	};
+	int flags = message & NEC_VSOCK_END_OF_RECORD ? MSG_EOR : 0;
+
+	if (send_to_host(connection, &buffer, 1, flags) != size)
+		return false;
+	connection->pending_start += size;
+	connection->pending_size -= size;
+	consume(connection, size);
+	return true;
+}
+
 static void flush_messages(struct connection *connection)
 {
 	size_t done = 0;
 
-	while (done < connection->message_count) {
-		uint32_t size = connection->messages[done];
-		struct iovec buffer = {
-			.iov_base = connection->pending + connection->pending_start,
-			.iov_len = size,
-		};
-
-		if (send_to_host(connection, &buffer, 1) != size ||
-		    connection->host_receives_no_more)
-			break;
-		take_pending(connection, size);
+	while (done < connection->message_count &&
+	       flush_message(connection, connection->messages[done]))
 		done++;
-	}
 	if (connection->host_receives_no_more)
 		return;
 	connection->message_count -= done;
 	if (done > 0 && connection->message_count > 0)
 		memmove(connection->messages, connection->messages + done,
 			connection->message_count * sizeof(*connection->messages));
+	if (connection->pending_size == 0 && connection->message_count == 0)
+		drop_pending(connection);
+}
+
+static bool keep_message(struct connection *connection, const struct nec_vsock_packet *packet)
+{
+	uint32_t record = packet->flags & VIRTIO_VSOCK_SEQ_EOR ? NEC_VSOCK_END_OF_RECORD : 0;
+
+	if (!connection->messages)
+		connection->messages =
+			malloc(NEC_VSOCK_MAX_MESSAGES * sizeof(*connection->messages));
+	if (!connection->messages || connection->message_count == NEC_VSOCK_MAX_MESSAGES)
+		return false;
+	connection->messages[connection->message_count++] = connection->message_size | record;
+	connection->message_size = 0;
+	return true;
 }
 
 static bool receive_message(struct connection *connection, const struct nec_vsock_packet *packet,
 			    const struct iovec *buffers, size_t count)
 {
-	if (!connection->messages) {
-		connection->messages =
-			malloc(NEC_VSOCK_MAX_MESSAGES * sizeof(*connection->messages));
-		if (!connection->messages)
-			return false;
-	}
 	if (!keep(connection, buffers, count, 0))
 		return false;
 	connection->message_size += packet->len;
 	if (!(packet->flags & VIRTIO_VSOCK_SEQ_EOM))
 		return true;
-	if (connection->message_count == NEC_VSOCK_MAX_MESSAGES)
+	if (!keep_message(connection, packet))
 		return false;
-	connection->messages[connection->message_count++] = connection->message_size;
-	connection->message_size = 0;
-	flush_messages(connection);
+	/* Those before it wait for the socket already; it tells when it takes more. */
+	if (connection->message_count == 1)
+		flush_messages(connection);
 	return true;
 }
 
@@ -216,7 +243,7 @@ static void flush_stream(struct connection *connection)
 			.iov_base = connection->pending + connection->pending_start,
 			.iov_len = connection->pending_size,
 		};
-		ssize_t taken = send_to_host(connection, &buffer, 1);
+		ssize_t taken = send_to_host(connection, &buffer, 1, 0);
 
 		if (taken <= 0)
 			return;
@@ -262,14 +289,11 @@ void connection_close(struct connection *connection)
 	if (connection->fd >= 0)
 		(void)close(connection->fd);
 	connection->fd = -1;
-	free(connection->pending);
+	drop_pending(connection);
 	free(connection->messages);
 	free(connection->outgoing);
-	connection->pending = NULL;
 	connection->messages = NULL;
 	connection->outgoing = NULL;
-	connection->pending_size = 0;
-	connection->message_count = 0;
 	connection->readable = false;
 }
 
@@ -289,33 +313,62 @@ static void begin_closing(struct connection *connection)
 	send_later(connection, SEND_SHUTDOWN);
 }
 
-void connection_settle(struct connection *connection)
+void connection_finish(struct connection *connection)
+{
+	if (connection->guest_sends_no_more && has_pending(connection)) {
+		vsock_make_unready(connection);
+		connection->send = 0;
+		connection->state = DRAINING;
+		update_events(connection);
+	} else {
+		vsock_remove(connection);
+	}
+}
+
+/* The guest has closed: an RST confirms it at once, with all it sent delivered or not. */
+static void confirm_closed(struct connection *connection)
+{
+	connection->send = 0;
+	send_later(connection, SEND_RST);
+}
+
+static void tell_what_ended(struct connection *connection)
 {
 	uint32_t told = 0;
 
-	if (connection->state != OPEN || (connection->send & SEND_RST))
-		return;
-	/* The guest said that it sends no more, and all it sent is with the host: pass that on. */
-	if (connection->guest_sends_no_more && !has_pending(connection) &&
-	    !connection->host_receives_no_more) {
-		connection->host_receives_no_more = true;
-		(void)shutdown(connection->fd, SHUT_WR);
-	}
-	if (connection->guest_sends_no_more && connection->guest_receives_no_more &&
-	    !has_pending(connection)) {
-		connection_reset(connection); /* how a closed connection is confirmed */
-		return;
-	}
-	if (connection->host_sends_no_more && connection->hung_up) {
-		begin_closing(connection);
-		return;
-	}
 	if (connection->host_sends_no_more)
 		told |= VIRTIO_VSOCK_SHUTDOWN_SEND;
 	if (connection->host_receives_no_more && !connection->guest_sends_no_more)
 		told |= VIRTIO_VSOCK_SHUTDOWN_RCV;
 	if (told & ~connection->told_shutdown)
 		send_later(connection, SEND_SHUTDOWN);
+}
+
+static void settle_open(struct connection *connection)
+{
+	/* The guest said that it sends no more, and all it sent is with the host: pass that on. */
+	if (connection->guest_sends_no_more && !has_pending(connection) &&
+	    !connection->host_receives_no_more) {
+		connection->host_receives_no_more = true;
+		(void)shutdown(connection->fd, SHUT_WR);
+	}
+	if (connection->guest_sends_no_more && connection->guest_receives_no_more)
+		confirm_closed(connection);
+	else if (connection->host_sends_no_more && connection->hung_up)
+		begin_closing(connection);
+	else
+		tell_what_ended(connection);
+}
+
+void connection_settle(struct connection *connection)
+{
+	if (connection->state != OPEN)
+		return;
+	if (!(connection->send & SEND_RST))
+		settle_open(connection);
+	/* The host need not wait until the guest takes the RST. */
+	if ((connection->send & SEND_RST) && !has_pending(connection))
+		connection_close(connection);
 	update_events(connection);
 }
 
@@ -332,6 +385,15 @@ static void finish_host_connect(struct connection *connection)
 	connection->state = OPEN;
 	send_later(connection, SEND_RESPONSE);
 	update_events(connection);
+}
+
+/* Unix sockets are connected at once, others later, which they tell by being writable. */
+static bool is_connected(const struct connection *connection)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+
+	return getpeername(connection->fd, (struct sockaddr *)&peer, &size) == 0;
 }
 
 /* Hang-up is reported for ever, whatever is asked for: stop watching, and read to the end. */
@@ -351,34 +413,73 @@ static void note_hang_up(struct connection *connection)
 		connection->host_sends_no_more = true;
 }
 
-static void on_host_event(void *userdata, uint32_t events)
+static void flush(struct connection *connection)
 {
-	struct connection *connection = userdata;
-	struct nec_vsock *vsock = connection->vsock;
+	if (connection_is_seqpacket(connection))
+		flush_messages(connection);
+	else
+		flush_stream(connection);
+}
 
-	if (connection->state == HOST_CONNECTING) {
-		finish_host_connect(connection);
-		vsock_fill(vsock);
-		return;
-	}
-	if (events & EPOLLOUT) {
-		if (connection_is_seqpacket(connection))
-			flush_messages(connection);
-		else
-			flush_stream(connection);
-	}
+/* The guest has forgotten this connection; nothing is sent to it any more. */
+static void drain(struct connection *connection, uint32_t events)
+{
+	if (events & EPOLLOUT)
+		flush(connection);
+	if ((events & (EPOLLHUP | EPOLLERR)) || !has_pending(connection))
+		vsock_remove(connection);
+}
+
+static void take_host_event(struct connection *connection, uint32_t events)
+{
+	if (events & EPOLLOUT)
+		flush(connection);
 	if (events & EPOLLIN)
 		connection->readable = true;
 	if (events & (EPOLLHUP | EPOLLERR))
 		note_hang_up(connection);
 	if (connection->readable)
 		vsock_make_ready(connection);
-	connection_settle(connection);
+}
+
+static void on_host_event(void *userdata, uint32_t events)
+{
+	struct connection *connection = userdata;
+	struct nec_vsock *vsock = connection->vsock;
+
+	if (connection->state == DRAINING) {
+		drain(connection, events);
+		return;
+	}
+	vsock->handled = connection;
+	if (connection->state == HOST_CONNECTING)
+		finish_host_connect(connection);
+	else
+		take_host_event(connection, events);
 	vsock_fill(vsock);
+	/* Only now: mostly the guest took all there was, and the socket is watched as before. */
+	if (vsock->handled)
+		connection_settle(connection);
+	vsock->handled = NULL;
 }
 
 int connection_watch(struct connection *connection, uint32_t events)
 {
 	return nec_loop_add_fd(connection->vsock->loop, connection->fd, events, on_host_event,
 			       connection, &connection->source, NULL);
+}
+
+int connection_accept(struct connection *connection, int fd)
+{
+	const int room = NEC_VSOCK_CREDIT;
+
+	connection->fd = fd;
+	/* The largest message that the guest may send has to go in one piece. */
+	if (connection_is_seqpacket(connection))
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (!is_connected(connection))
+		return connection_watch(connection, EPOLLOUT);
+	connection->state = OPEN;
+	send_later(connection, SEND_RESPONSE);
+	return connection_watch(connection, EPOLLIN);
 }

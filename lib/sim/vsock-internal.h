@@ -15,6 +15,9 @@
 /* Messages of a seqpacket connection that may wait; empty ones would cost no credit. */
 #define NEC_VSOCK_MAX_MESSAGES 1024
 
+/* In connection->messages, beside the length: the message ends a record. */
+#define NEC_VSOCK_END_OF_RECORD (UINT32_C(1) << 31)
+
 /* Connections of one enclave. More are refused, so that a guest cannot use up our descriptors. */
 #define NEC_VSOCK_MAX_CONNECTIONS 2048
 
@@ -39,7 +42,9 @@ struct nec_vsock {
 	struct connection *ready_tail;
 	struct nec_vsock_packet resets[NEC_VSOCK_MAX_RESETS];
 	size_t reset_count;
-	bool stalled; /* packets of the guest wait for room among the resets */
+	bool stalled;               /* packets of the guest wait for room among the resets */
+	bool seqpacket;             /* the guest's driver knows it */
+	struct connection *handled; /* whose event is being handled; NULL once it is removed */
 	struct nec_source *again;
 	struct nec_source *sweep;
 	bool sweeping;
@@ -51,7 +56,8 @@ enum connection_state {
 	HOST_CONNECTING,  /* the guest asked, our socket is still connecting */
 	GUEST_CONNECTING, /* we asked the guest */
 	OPEN,
-	CLOSING, /* we said SHUTDOWN both ways and wait for the guest's RST */
+	CLOSING,  /* we said SHUTDOWN both ways and wait for the guest's RST */
+	DRAINING, /* over for the guest; what it sent still goes to the host socket */
 };
 
 /* Packets that a connection still has to send. */
@@ -102,7 +108,7 @@ struct connection {
 	uint8_t *pending;
 	size_t pending_start;
 	size_t pending_size;
-	uint32_t *messages; /* seqpacket: lengths of the complete ones in pending */
+	uint32_t *messages; /* seqpacket: the complete ones in pending, length and end of record */
 	size_t message_count;
 	uint32_t message_size; /* of the one that is still arriving */
 
@@ -110,6 +116,7 @@ struct connection {
 	uint8_t *outgoing;
 	size_t outgoing_size;
 	size_t outgoing_offset;
+	bool outgoing_ends_record;
 
 	nec_vsock_connected_fn connected;
 	void *connected_userdata;
@@ -129,6 +136,9 @@ struct nec_vsock_packet connection_packet(struct connection *connection, uint16_
 /* Starts watching the host socket. */
 int connection_watch(struct connection *connection, uint32_t events);
 
+/* The guest's REQUEST goes on with the host socket @fd, connected or still connecting. */
+int connection_accept(struct connection *connection, int fd);
+
 /* RW from the guest: @count buffers of @size bytes. False when the guest broke the rules. */
 bool connection_receive(struct connection *connection, const struct nec_vsock_packet *packet,
 			const struct iovec *buffers, size_t count);
@@ -141,6 +151,12 @@ void connection_established(struct connection *connection);
 
 /* The connection ends: RST to the guest, the host socket is closed. */
 void connection_reset(struct connection *connection);
+
+/*
+ * The guest knows that the connection is over. What it sent before that still goes to the host
+ * socket, however long that takes; then the connection is removed.
+ */
+void connection_finish(struct connection *connection);
 
 /* Decides after each step whether the connection is at its end, and what is to be told. */
 void connection_settle(struct connection *connection);

@@ -39,9 +39,7 @@ static void take_request(struct nec_vsock *vsock, const struct nec_vsock_packet 
 	if (packet->dst_cid == NEC_VSOCK_PARENT_CID)
 		fd = vsock->host.connect(vsock->host.userdata, packet->dst_cid, packet->dst_port,
 					 seqpacket);
-	if (fd >= 0)
-		connection->fd = fd;
-	if (fd < 0 || connection_watch(connection, EPOLLOUT) < 0)
+	if (fd < 0 || connection_accept(connection, fd) < 0)
 		connection_reset(connection);
 }
 
@@ -83,9 +81,24 @@ static bool take_connected(struct connection *connection, const struct nec_vsock
 	}
 }
 
-static bool known_type(uint16_t type)
+static bool known_type(const struct nec_vsock *vsock, uint16_t type)
 {
-	return type == VIRTIO_VSOCK_TYPE_STREAM || type == VIRTIO_VSOCK_TYPE_SEQPACKET;
+	return type == VIRTIO_VSOCK_TYPE_STREAM ||
+	       (type == VIRTIO_VSOCK_TYPE_SEQPACKET && vsock->seqpacket);
+}
+
+/* The connection that a packet belongs to. */
+static struct connection *find(struct nec_vsock *vsock, const struct nec_vsock_packet *packet)
+{
+	struct connection *connection =
+		vsock_find(vsock, packet->dst_cid, packet->dst_port, packet->src_port);
+
+	/* A guest that begins anew has forgotten the one that we are closing. */
+	if (connection && connection->state == CLOSING && packet->op == VIRTIO_VSOCK_OP_REQUEST) {
+		vsock_remove(connection);
+		return NULL;
+	}
+	return connection;
 }
 
 static void take_packet(struct nec_vsock *vsock, const struct nec_vsock_packet *packet,
@@ -93,18 +106,18 @@ static void take_packet(struct nec_vsock *vsock, const struct nec_vsock_packet *
 {
 	struct connection *connection;
 
-	if (packet->src_cid != vsock->guest_cid || !known_type(packet->type)) {
+	if (packet->src_cid != vsock->guest_cid || !known_type(vsock, packet->type)) {
 		vsock->stats.malformed++;
 		queue_reset(vsock, packet);
 		return;
 	}
-	connection = vsock_find(vsock, packet->dst_cid, packet->dst_port, packet->src_port);
+	connection = find(vsock, packet);
 	if (!connection && packet->op == VIRTIO_VSOCK_OP_REQUEST) {
 		take_request(vsock, packet);
 	} else if (!connection) {
 		queue_reset(vsock, packet);
 	} else if (packet->op == VIRTIO_VSOCK_OP_RST) {
-		vsock_remove(connection);
+		connection_finish(connection);
 	} else if (connection->type != packet->type ||
 		   !take_connected(connection, packet, buffers, count)) {
 		vsock->stats.malformed++;

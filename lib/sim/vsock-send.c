@@ -120,7 +120,7 @@ static void send_control(struct connection *connection, uint16_t op, const struc
 		packet.flags = shutdown_flags(connection);
 	push_packet(vsock, chain, &packet);
 	if (op == VIRTIO_VSOCK_OP_RST)
-		vsock_remove(connection);
+		connection_finish(connection);
 	else if (connection->send || connection->readable || connection->outgoing)
 		vsock_make_ready(
 			connection); /* data waited behind it: nothing else would wake it */
@@ -185,6 +185,8 @@ static size_t send_stream_data(struct connection *connection)
 			payload_buffers(&chains[chain_count], limit, buffers, &buffer_count);
 		asked += sizes[chain_count++];
 	}
+	if (chain_count == 0)
+		return 0; /* the guest took back what it offered */
 	if (asked == 0)
 		return skip_small_buffer(connection, &chains[0]);
 	n = readv(connection->fd, buffers, (int)buffer_count);
@@ -201,6 +203,23 @@ static size_t send_stream_data(struct connection *connection)
 	return sent;
 }
 
+/* Reads the message of @size bytes that waits in a seqpacket host socket. */
+static bool read_message(struct connection *connection, size_t size)
+{
+	struct iovec buffer = { .iov_len = size };
+	struct msghdr message = { .msg_iov = &buffer, .msg_iovlen = 1 };
+
+	connection->outgoing = malloc(size);
+	buffer.iov_base = connection->outgoing;
+	if (!connection->outgoing ||
+	    recvmsg(connection->fd, &message, MSG_DONTWAIT) != (ssize_t)size)
+		return false;
+	connection->outgoing_size = size;
+	connection->outgoing_offset = 0;
+	connection->outgoing_ends_record = message.msg_flags & MSG_EOR;
+	return true;
+}
+
 /* Takes the next message of a seqpacket host socket. False when there is none that can be sent. */
 static bool take_message(struct connection *connection)
 {
@@ -210,15 +229,11 @@ static bool take_message(struct connection *connection)
 
 	if (!note_read_result(connection, size, 0))
 		return false;
-	connection->outgoing = malloc((size_t)size);
-	/* The guest's whole buffer is smaller than the message: it could never be delivered. */
-	if (!connection->outgoing || (size_t)size > connection->guest_buffer) {
+	/* Larger than the guest's whole buffer: it could never be delivered. */
+	if ((size_t)size > connection->guest_buffer || !read_message(connection, (size_t)size)) {
 		connection_reset(connection);
 		return false;
 	}
-	connection->outgoing_size =
-		(size_t)recv(connection->fd, connection->outgoing, (size_t)size, 0);
-	connection->outgoing_offset = 0;
 	return true;
 }
 
@@ -253,7 +268,9 @@ static size_t send_message_data(struct connection *connection)
 	connection->sent += packet.len;
 	connection->outgoing_offset += packet.len;
 	if (connection->outgoing_offset == connection->outgoing_size) {
-		packet.flags = VIRTIO_VSOCK_SEQ_EOM | VIRTIO_VSOCK_SEQ_EOR;
+		packet.flags = VIRTIO_VSOCK_SEQ_EOM;
+		if (connection->outgoing_ends_record)
+			packet.flags |= VIRTIO_VSOCK_SEQ_EOR;
 		free(connection->outgoing);
 		connection->outgoing = NULL;
 	}

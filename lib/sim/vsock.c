@@ -15,7 +15,11 @@ static const uint32_t first_host_port = 1u << 30;
 
 struct nec_vsock_stats nec_vsock_get_stats(const struct nec_vsock *vsock)
 {
-	return vsock->stats;
+	struct nec_vsock_stats stats = vsock->stats;
+
+	for (size_t i = 0; i < NEC_VSOCK_QUEUES; i++)
+		stats.broken += vsock->queues[i].broken;
+	return stats;
 }
 
 struct nec_virtqueue *nec_vsock_get_queue(struct nec_vsock *vsock, enum nec_vsock_queue queue)
@@ -45,7 +49,7 @@ struct connection *vsock_find(struct nec_vsock *vsock, uint64_t peer_cid, uint32
 
 	while (connection &&
 	       (connection->peer_cid != peer_cid || connection->peer_port != peer_port ||
-		connection->guest_port != guest_port))
+		connection->guest_port != guest_port || connection->state == DRAINING))
 		connection = connection->next;
 	return connection;
 }
@@ -114,6 +118,8 @@ void vsock_remove(struct connection *connection)
 	while (*link != connection)
 		link = &(*link)->next;
 	*link = connection->next;
+	if (vsock->handled == connection)
+		vsock->handled = NULL;
 	vsock_make_unready(connection);
 	connection_close(connection);
 	free(connection);
@@ -144,11 +150,23 @@ static void on_again(void *userdata, uint32_t events)
 	vsock_fill(vsock);
 }
 
+void nec_vsock_allow_seqpacket(struct nec_vsock *vsock, bool allow)
+{
+	vsock->seqpacket = allow;
+}
+
 void nec_vsock_kick(struct nec_vsock *vsock, enum nec_vsock_queue queue)
 {
 	if (queue == NEC_VSOCK_FROM_GUEST)
 		vsock_take_packets(vsock);
 	vsock_fill(vsock);
+}
+
+/* A guest that has not read all we sent keeps its socket: an RST would take the rest from it. */
+static bool is_late(const struct connection *connection, uint64_t now)
+{
+	return connection->deadline && connection->deadline <= now &&
+	       (connection->state != CLOSING || connection->sent == connection->guest_consumed);
 }
 
 /* Ends connections whose guest did not answer in time. */
@@ -164,7 +182,7 @@ static void on_sweep(void *userdata, uint32_t events)
 
 		for (struct connection *c = vsock->buckets[i]; c; c = next) {
 			next = c->next;
-			if (c->deadline && c->deadline <= now)
+			if (is_late(c, now))
 				vsock_remove(c);
 			else if (c->deadline)
 				waiting = true;
@@ -242,6 +260,9 @@ int nec_vsock_connect(struct nec_vsock *vsock, int fd, uint32_t port, bool seqpa
 	if (vsock->queues[NEC_VSOCK_TO_GUEST].size == 0)
 		return nec_error_set(err, NEC_E_SYSTEM, -ENOTCONN,
 				     "the enclave's vsock driver is not ready");
+	if (seqpacket && !vsock->seqpacket)
+		return nec_error_set(err, NEC_E_SYSTEM, -EPROTOTYPE,
+				     "the enclave's vsock driver has no SOCK_SEQPACKET");
 	connection = vsock_add(vsock, NEC_VSOCK_PARENT_CID, free_port(vsock, port), port, type);
 	if (!connection)
 		return nec_error_set(err, NEC_E_SYSTEM, -EMFILE,

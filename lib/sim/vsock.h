@@ -36,6 +36,7 @@ struct nec_vsock_stats {
 	uint64_t from_guest_bytes;
 	uint64_t malformed; /* packets that make no sense */
 	uint64_t resets;    /* RST sent */
+	uint64_t broken;    /* queues given up, because something impossible was in them */
 };
 
 int nec_vsock_new(struct nec_loop *loop, uint64_t guest_cid, const struct nec_vsock_host *host,
@@ -52,6 +53,9 @@ void nec_vsock_set_interrupt(struct nec_vsock *vsock,
 			     void (*interrupt)(void *userdata, enum nec_vsock_queue queue),
 			     void *userdata);
 
+/* Whether the guest's driver knows SOCK_SEQPACKET; until it says so, such packets are malformed. */
+void nec_vsock_allow_seqpacket(struct nec_vsock *vsock, bool allow);
+
 /* The guest offers new buffers in a queue. */
 void nec_vsock_kick(struct nec_vsock *vsock, enum nec_vsock_queue queue);
 
@@ -63,7 +67,8 @@ typedef void (*nec_vsock_connected_fn)(void *userdata, int fd, int result);
 
 /*
  * Connects the non-blocking socket @fd to @port of the guest, as the parent instance. On success
- * @fd belongs to the device. Returns 0, -ENOTCONN when the guest's driver is not ready, or -EMFILE.
+ * @fd belongs to the device. Returns 0, -ENOTCONN when the guest's driver is not ready,
+ * -EPROTOTYPE when it has no SOCK_SEQPACKET, or -EMFILE.
  */
 int nec_vsock_connect(struct nec_vsock *vsock, int fd, uint32_t port, bool seqpacket,
 		      nec_vsock_connected_fn connected, void *userdata, nec_error *err);

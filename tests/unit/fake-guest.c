@@ -66,7 +66,7 @@ void fake_guest_attach(struct fake_guest *guest, struct nec_vsock *vsock)
 					base + (uint64_t)((uint8_t *)ring.desc - guest->bytes),
 					base + (uint64_t)((uint8_t *)ring.avail - guest->bytes),
 					base + (uint64_t)((uint8_t *)ring.used - guest->bytes), 0,
-					false, NULL) < 0)
+					guest->event_index, NULL) < 0)
 			abort();
 	}
 }
@@ -76,6 +76,20 @@ void fake_guest_free(struct fake_guest *guest)
 	nec_guest_memory_unmap(&guest->memory);
 	(void)munmap(guest->bytes, FAKE_GUEST_MEMORY);
 	(void)close(guest->memory_fd);
+}
+
+void fake_guest_want_interrupt(struct fake_guest *guest, enum nec_vsock_queue queue, uint16_t after)
+{
+	struct vring ring = ring_of(guest, queue);
+
+	vring_used_event(&ring) = after;
+}
+
+uint16_t fake_guest_kick_wanted_at(struct fake_guest *guest, enum nec_vsock_queue queue)
+{
+	struct vring ring = ring_of(guest, queue);
+
+	return vring_avail_event(&ring);
 }
 
 static void offer_chain(struct fake_guest *guest, int queue, uint16_t head)

@@ -23,12 +23,20 @@ struct fake_guest {
 	unsigned int interrupts[2];
 	uint32_t consumed; /* for credit */
 	uint32_t buffer;   /* credit that the guest gives */
+	bool event_index;  /* set before attaching: interrupts and kicks by VIRTIO_RING_F_EVENT_IDX
+			    */
 };
 
 /* Makes memory and rings; attaches them when @vsock is not NULL. */
 void fake_guest_init(struct fake_guest *guest);
 void fake_guest_attach(struct fake_guest *guest, struct nec_vsock *vsock);
 void fake_guest_free(struct fake_guest *guest);
+
+/* With event_index: interrupts the guest when used buffer number @after is there. */
+void fake_guest_want_interrupt(struct fake_guest *guest, enum nec_vsock_queue queue,
+			       uint16_t after);
+/* With event_index: the number of the available buffer that the device wants to be kicked for. */
+uint16_t fake_guest_kick_wanted_at(struct fake_guest *guest, enum nec_vsock_queue queue);
 
 /* Offers @count receive buffers. */
 void fake_guest_offer(struct fake_guest *guest, unsigned int count);

@@ -13,6 +13,7 @@
 
 #include "fake-guest.h"
 #include "sim/vhost-user-internal.h"
+#include "sim/vsock-internal.h"
 
 enum { QUEUE_BYTES = 65536, AVAIL_AT = 16 * FAKE_GUEST_QUEUE, USED_AT = 4096, MAX_FDS = 16 };
 
@@ -506,6 +507,34 @@ static void kick__with_a_descriptor_too_many_ends_it(void **state)
 	assert_ended(f, -EPROTO);
 }
 
+/* A pipe that is full, say, would make us wait. */
+static void kick__that_is_no_eventfd_ends_it(void **state)
+{
+	struct fixture *f = *state;
+
+	say_fd(f, SET_VRING_KICK, 0, f->front);
+	assert_ended(f, -EPROTO);
+}
+
+static void call__that_is_no_eventfd_ends_it(void **state)
+{
+	struct fixture *f = *state;
+
+	say_fd(f, SET_VRING_CALL, 0, f->guest.memory_fd);
+	assert_ended(f, -EPROTO);
+}
+
+static void seqpacket__is_taken_when_the_driver_says_that_it_knows_it(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(ask_number(f, GET_FEATURES) & BIT64(VIRTIO_VSOCK_F_SEQPACKET));
+	say_number(f, SET_FEATURES, BIT64(VIRTIO_VSOCK_F_SEQPACKET));
+	assert_true(f->vsock->seqpacket);
+	say_number(f, SET_FEATURES, BIT64(VIRTIO_F_VERSION_1));
+	assert_false(f->vsock->seqpacket);
+}
+
 static void request__that_takes_no_descriptor_ends_with_one(void **state)
 {
 	struct fixture *f = *state;
@@ -612,6 +641,9 @@ int main(void)
 		TEST(queue__outside_the_memory_ends_it),
 		TEST(kick__without_its_descriptor_ends_it),
 		TEST(kick__with_a_descriptor_too_many_ends_it),
+		TEST(kick__that_is_no_eventfd_ends_it),
+		TEST(call__that_is_no_eventfd_ends_it),
+		TEST(seqpacket__is_taken_when_the_driver_says_that_it_knows_it),
 		TEST(request__that_takes_no_descriptor_ends_with_one),
 		TEST(message__with_more_descriptors_than_any_has_ends_it),
 		TEST(memory__that_overlaps_ends_it),

@@ -7,162 +7,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "fake-guest.h"
-#include "sim/vsock-internal.h"
+#include "vsock-fixture.h"
 
-enum { GUEST_PORT = 5000, HOST_PORT = 9000, BIG = 1024 * 1024 };
-
-struct fixture {
-	struct nec_loop *loop;
-	struct nec_vsock *vsock;
-	struct fake_guest guest;
-	int host;           /* our end of the last connection that the guest opened, -1 for none */
-	int connect_result; /* 0, or the errno that the next connect is refused with */
-	uint64_t asked_cid;
-	uint32_t asked_port;
-	int connected_result; /* of a connection that the host opened; 1 while there is no answer */
-};
-
-static int open_host(void *userdata, uint64_t cid, uint32_t port, bool seqpacket)
-{
-	struct fixture *f = userdata;
-	int pair[2];
-
-	f->asked_cid = cid;
-	f->asked_port = port;
-	if (f->connect_result)
-		return f->connect_result;
-	if (socketpair(AF_UNIX,
-		       (seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-		       pair) < 0)
-		return -errno;
-	f->host = pair[0];
-	return pair[1];
-}
-
-static void on_interrupt(void *userdata, enum nec_vsock_queue queue)
-{
-	struct fixture *f = userdata;
-
-	f->guest.interrupts[queue]++;
-}
-
-static void on_connected(void *userdata, int fd, int result)
-{
-	struct fixture *f = userdata;
-
-	(void)fd;
-	f->connected_result = result;
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct nec_vsock_host host = {
-		.userdata = f,
-		.connect = open_host,
-	};
-
-	*state = f;
-	f->host = -1;
-	f->connected_result = 1;
-	if (nec_loop_new(&f->loop, NULL) < 0 ||
-	    nec_vsock_new(f->loop, FAKE_GUEST_CID, &host, &f->vsock, NULL) < 0)
-		return -1;
-	nec_vsock_set_interrupt(f->vsock, on_interrupt, f);
-	fake_guest_init(&f->guest);
-	fake_guest_attach(&f->guest, f->vsock);
-	fake_guest_offer(&f->guest, FAKE_GUEST_QUEUE / 2);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	nec_vsock_free(f->vsock);
-	nec_loop_free(f->loop);
-	fake_guest_free(&f->guest);
-	if (f->host >= 0)
-		(void)close(f->host);
-	free(f);
-	return 0;
-}
-
-static void turn(struct fixture *f)
-{
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(nec_loop_run_once(f->loop, 0, NULL), 0);
-}
-
-static struct nec_vsock_packet to_host(uint16_t op)
-{
-	return (struct nec_vsock_packet){
-		.dst_cid = NEC_VSOCK_PARENT_CID,
-		.src_port = GUEST_PORT,
-		.dst_port = HOST_PORT,
-		.op = op,
-	};
-}
-
-static void send_op(struct fixture *f, uint16_t op, uint32_t flags)
-{
-	struct nec_vsock_packet packet = to_host(op);
-
-	packet.flags = flags;
-	fake_guest_send(&f->guest, packet, NULL);
-	turn(f);
-}
-
-static void send_data(struct fixture *f, const void *data, uint32_t size)
-{
-	struct nec_vsock_packet packet = to_host(VIRTIO_VSOCK_OP_RW);
-
-	packet.len = size;
-	fake_guest_send(&f->guest, packet, data);
-	turn(f);
-}
-
-/* The next packet must be @op; its payload goes to @payload. */
-static struct nec_vsock_packet expect(struct fixture *f, uint16_t op, void *payload, size_t size)
-{
-	struct nec_vsock_packet packet = { 0 };
-
-	if (!fake_guest_receive(&f->guest, &packet, payload, size))
-		fail_msg("no packet, op %u was expected", op);
-	assert_int_equal(packet.op, op);
-	assert_int_equal(packet.dst_cid, FAKE_GUEST_CID);
-	return packet;
-}
-
-static void expect_nothing(struct fixture *f)
-{
-	struct nec_vsock_packet packet;
-	uint8_t payload[FAKE_GUEST_BUFFER];
-
-	if (fake_guest_receive(&f->guest, &packet, payload, sizeof(payload)))
-		fail_msg("unexpected packet, op %u", packet.op);
-}
-
-static void open_connection(struct fixture *f)
-{
-	struct nec_vsock_packet answer;
-
-	send_op(f, VIRTIO_VSOCK_OP_REQUEST, 0);
-	answer = expect(f, VIRTIO_VSOCK_OP_RESPONSE, NULL, 0);
-	assert_int_equal(answer.src_cid, NEC_VSOCK_PARENT_CID);
-	assert_int_equal(answer.src_port, HOST_PORT);
-	assert_int_equal(answer.dst_port, GUEST_PORT);
-	assert_int_equal(answer.buf_alloc, NEC_VSOCK_CREDIT);
-	assert_int_equal(f->asked_port, HOST_PORT);
-}
+enum { BIG = 1024 * 1024 };
 
 static void request__is_answered_and_data_flows_both_ways(void **state)
 {
 	struct fixture *f = *state;
 	char data[16] = { 0 };
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	send_data(f, "hello", 5);
 	assert_int_equal(read(f->host, data, sizeof(data)), 5);
 	assert_string_equal(data, "hello");
@@ -208,7 +62,7 @@ static void data__waits_for_the_credit_of_the_guest(void **state)
 	size_t total = 0;
 
 	f->guest.buffer = 10000;
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	assert_true(write(f->host, data, BIG) > 20000);
 	turn(f);
 	while (fake_guest_receive(&f->guest, &packet, got, sizeof(got)))
@@ -231,7 +85,7 @@ static void data__waits_for_receive_buffers_without_spinning(void **state)
 	size_t total = 0;
 	struct nec_vsock_packet packet;
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	/* Use up what was offered: each byte of the host is a packet. */
 	for (int i = 0; i < FAKE_GUEST_QUEUE / 2 - 1; i++) {
 		assert_int_equal(write(f->host, "x", 1), 1);
@@ -261,7 +115,7 @@ static void guest_data__is_kept_up_to_its_credit_and_flushed_in_order(void **sta
 	ssize_t n;
 	int small = 4096;
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	(void)setsockopt(f->host, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	for (size_t i = 0; i < NEC_VSOCK_CREDIT; i++)
 		data[i] = (uint8_t)(i * 7 + i / 256);
@@ -288,7 +142,7 @@ static void guest_data__beyond_its_credit_resets_the_connection(void **state)
 	struct nec_vsock_packet packet = { 0 };
 	bool reset = false;
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	for (int i = 0; i < 24 && !reset; i++) {
 		send_data(f, data, 65536);
 		while (!reset && fake_guest_receive(&f->guest, &packet, data, 65536))
@@ -304,7 +158,7 @@ static void half_close__of_the_guest_lets_the_host_answer(void **state)
 	struct fixture *f = *state;
 	char data[16] = { 0 };
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	send_data(f, "bye", 3);
 	send_op(f, VIRTIO_VSOCK_OP_SHUTDOWN, VIRTIO_VSOCK_SHUTDOWN_SEND);
 	assert_int_equal(read(f->host, data, sizeof(data)), 3);
@@ -320,7 +174,7 @@ static void half_close__of_the_host_comes_after_its_data(void **state)
 	struct fixture *f = *state;
 	char data[16] = { 0 };
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	assert_int_equal(write(f->host, "last", 4), 4);
 	assert_int_equal(shutdown(f->host, SHUT_WR), 0);
 	turn(f);
@@ -337,7 +191,7 @@ static void close__of_the_guest_is_confirmed_by_a_reset(void **state)
 	struct fixture *f = *state;
 	char byte;
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	send_op(f, VIRTIO_VSOCK_OP_SHUTDOWN,
 		VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
 	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
@@ -350,7 +204,7 @@ static void close__of_the_host_delivers_its_data_then_shuts_down_both_ways(void 
 	struct fixture *f = *state;
 	char data[16];
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	assert_int_equal(write(f->host, "end", 3), 3);
 	(void)close(f->host);
 	f->host = -1;
@@ -373,8 +227,7 @@ static void host_connection__is_accepted_by_the_guest(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	f->host = pair[0];
 	assert_int_equal(write(f->host, "early", 5), 5);
-	assert_int_equal(nec_vsock_connect(f->vsock, pair[1], 22, false, on_connected, f, NULL), 0);
-	turn(f);
+	connect_to_guest(f, pair[1]);
 	request = expect(f, VIRTIO_VSOCK_OP_REQUEST, NULL, 0);
 	assert_int_equal(request.src_cid, NEC_VSOCK_PARENT_CID);
 	assert_int_equal(request.dst_port, 22);
@@ -403,8 +256,7 @@ static void host_connection__that_the_guest_refuses_is_reported(void **state)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	f->host = pair[0];
-	assert_int_equal(nec_vsock_connect(f->vsock, pair[1], 22, false, on_connected, f, NULL), 0);
-	turn(f);
+	connect_to_guest(f, pair[1]);
 	request = expect(f, VIRTIO_VSOCK_OP_REQUEST, NULL, 0);
 	refusal = (struct nec_vsock_packet){
 		.dst_cid = NEC_VSOCK_PARENT_CID,
@@ -416,39 +268,6 @@ static void host_connection__that_the_guest_refuses_is_reported(void **state)
 	turn(f);
 	assert_int_equal(f->connected_result, -ECONNRESET);
 	assert_int_equal(read(f->host, &byte, 1), 0);
-}
-
-static void seqpacket__keeps_message_boundaries_both_ways(void **state)
-{
-	struct fixture *f = *state;
-	struct nec_vsock_packet packet = to_host(VIRTIO_VSOCK_OP_REQUEST);
-	uint8_t message[10000];
-	uint8_t got[FAKE_GUEST_BUFFER];
-	size_t total = 0;
-
-	packet.type = VIRTIO_VSOCK_TYPE_SEQPACKET;
-	fake_guest_send(&f->guest, packet, NULL);
-	turn(f);
-	expect(f, VIRTIO_VSOCK_OP_RESPONSE, NULL, 0);
-	packet.op = VIRTIO_VSOCK_OP_RW;
-	packet.len = 3;
-	fake_guest_send(&f->guest, packet, "abc");
-	turn(f);
-	assert_int_equal(recv(f->host, message, sizeof(message), MSG_DONTWAIT), -1);
-	packet.flags = VIRTIO_VSOCK_SEQ_EOM;
-	fake_guest_send(&f->guest, packet, "def");
-	turn(f);
-	assert_int_equal(read(f->host, message, sizeof(message)), 6);
-	assert_memory_equal(message, "abcdef", 6);
-
-	memset(message, 7, sizeof(message));
-	assert_int_equal(write(f->host, message, sizeof(message)), sizeof(message));
-	turn(f);
-	while (total < sizeof(message)) {
-		packet = expect(f, VIRTIO_VSOCK_OP_RW, got, sizeof(got));
-		total += packet.len;
-		assert_int_equal(packet.flags, total == sizeof(message) ? 3 : 0);
-	}
 }
 
 static void malformed__packets_are_answered_by_a_reset_and_counted(void **state)
@@ -475,7 +294,7 @@ static void malformed__packets_are_answered_by_a_reset_and_counted(void **state)
 	send_op(f, VIRTIO_VSOCK_OP_RST, 0);
 	expect_nothing(f);
 	/* A second REQUEST on an open connection makes no sense. */
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	send_op(f, VIRTIO_VSOCK_OP_REQUEST, 0);
 	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
 	assert_int_equal(nec_vsock_get_stats(f->vsock).open, 0);
@@ -524,36 +343,33 @@ static void reset__of_the_guest_closes_every_connection(void **state)
 	struct fixture *f = *state;
 	char byte;
 
-	open_connection(f);
+	open_connection(f, VIRTIO_VSOCK_TYPE_STREAM);
 	nec_vsock_reset(f->vsock);
 	assert_int_equal(read(f->host, &byte, 1), 0);
 	assert_int_equal(nec_vsock_get_stats(f->vsock).open, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(request__is_answered_and_data_flows_both_ways),
-		TEST(request__is_refused_at_once_when_nobody_listens),
-		TEST(request__to_another_enclave_is_refused_without_asking_the_host),
-		TEST(data__waits_for_the_credit_of_the_guest),
-		TEST(data__waits_for_receive_buffers_without_spinning),
-		TEST(guest_data__is_kept_up_to_its_credit_and_flushed_in_order),
-		TEST(guest_data__beyond_its_credit_resets_the_connection),
-		TEST(half_close__of_the_guest_lets_the_host_answer),
-		TEST(half_close__of_the_host_comes_after_its_data),
-		TEST(close__of_the_guest_is_confirmed_by_a_reset),
-		TEST(close__of_the_host_delivers_its_data_then_shuts_down_both_ways),
-		TEST(host_connection__is_accepted_by_the_guest),
-		TEST(host_connection__that_the_guest_refuses_is_reported),
-		TEST(seqpacket__keeps_message_boundaries_both_ways),
-		TEST(malformed__packets_are_answered_by_a_reset_and_counted),
-		TEST(malformed__descriptors_stop_the_queue),
-		TEST(malformed__chain_that_loops_stops_the_queue),
-		TEST(resets__are_never_lost_when_the_guest_takes_none),
-		TEST(reset__of_the_guest_closes_every_connection),
+		VSOCK_TEST(request__is_answered_and_data_flows_both_ways),
+		VSOCK_TEST(request__is_refused_at_once_when_nobody_listens),
+		VSOCK_TEST(request__to_another_enclave_is_refused_without_asking_the_host),
+		VSOCK_TEST(data__waits_for_the_credit_of_the_guest),
+		VSOCK_TEST(data__waits_for_receive_buffers_without_spinning),
+		VSOCK_TEST(guest_data__is_kept_up_to_its_credit_and_flushed_in_order),
+		VSOCK_TEST(guest_data__beyond_its_credit_resets_the_connection),
+		VSOCK_TEST(half_close__of_the_guest_lets_the_host_answer),
+		VSOCK_TEST(half_close__of_the_host_comes_after_its_data),
+		VSOCK_TEST(close__of_the_guest_is_confirmed_by_a_reset),
+		VSOCK_TEST(close__of_the_host_delivers_its_data_then_shuts_down_both_ways),
+		VSOCK_TEST(host_connection__is_accepted_by_the_guest),
+		VSOCK_TEST(host_connection__that_the_guest_refuses_is_reported),
+		VSOCK_TEST(malformed__packets_are_answered_by_a_reset_and_counted),
+		VSOCK_TEST(malformed__descriptors_stop_the_queue),
+		VSOCK_TEST(malformed__chain_that_loops_stops_the_queue),
+		VSOCK_TEST(resets__are_never_lost_when_the_guest_takes_none),
+		VSOCK_TEST(reset__of_the_guest_closes_every_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
