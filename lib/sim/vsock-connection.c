@@ -30,6 +30,8 @@ struct nec_vsock_packet connection_packet(struct connection *connection, uint16_
 
 static void send_later(struct connection *connection, unsigned int what)
 {
+	if (connection->state == DRAINING)
+		return; /* the guest may use the port for another one already */
 	connection->send |= what;
 	vsock_make_ready(connection);
 }
