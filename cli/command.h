@@ -55,11 +55,16 @@ struct cli_example {
 /* Under which heading `nec --help` lists a command. */
 enum cli_topic { CLI_TOPIC_IMAGES, CLI_TOPIC_ENCLAVES, CLI_TOPIC_OTHER };
 
+struct nec_logger;
+
 struct cli {
 	nec_context *context;
 	bool as_nitro_cli; /* called by the old name: behave as nitro-cli where the two differ */
 	bool json_errors;  /* --output json: a failure is one JSON object on stderr */
-	const volatile int *cancel; /* the signal that asked us to stop, or 0 */
+	const volatile int *cancel;        /* the signal that asked us to stop, or 0 */
+	const struct cli_command *command; /* the one that runs; NULL before */
+	const char *backend;       /* its option --backend, if it has one and it was given */
+	struct nec_logger *logger; /* NULL for commands that work on files alone */
 };
 
 struct cli_command {

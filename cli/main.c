@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec: parses, calls the library, prints. */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/logger.h"
 #include "help.h"
 #include "output.h"
 #include "parse.h"
@@ -89,16 +92,49 @@ static int make_context(struct cli *cli, nec_error *err)
 	return 0;
 }
 
+/* The process that holds an enclave has another working folder, and looks there as well. */
+static void make_logs_path_absolute(void)
+{
+	const char *wish = getenv("NITRO_CLI_LOGS_PATH");
+	char *folder = wish && *wish && *wish != '/' ? get_current_dir_name() : NULL;
+	char path[PATH_MAX];
+
+	if (folder && (size_t)snprintf(path, sizeof(path), "%s/%s", folder, wish) < sizeof(path))
+		(void)setenv("NITRO_CLI_LOGS_PATH", path, 1);
+	free(folder);
+}
+
+/* Commands that have to do with enclaves keep a log; those that work on files do not. */
+static void open_log(struct cli *cli, struct nec_logger *logger)
+{
+	struct nec_log_places places;
+
+	if (cli->command->topic != CLI_TOPIC_ENCLAVES)
+		return;
+	make_logs_path_absolute();
+	nec_log_places_find(&places);
+	nec_logger_open(logger, &places, "nec", "nitro-cli");
+	cli->logger = logger;
+	nec_logger_write(logger, &(struct nec_log_record){ .level = NEC_LOG_DEBUG, NEC_LOG_HERE },
+			 "Start nec " NEC_VERSION ": %s", cli->command->name);
+}
+
 static int run_command(struct cli *cli, const struct cli_parsed *parsed)
 {
+	struct nec_logger logger = NEC_LOGGER_INIT;
 	nec_error err = NEC_ERROR_INIT;
 	int status;
 
 	cli->json_errors = cli_wants_json(parsed);
+	cli->command = parsed->command;
+	cli->backend = cli_parsed_value(parsed, "backend");
+	open_log(cli, &logger);
 	if (make_context(cli, &err) < 0)
 		return cli_fail(cli, &err, 0);
 	status = parsed->command->run(cli, parsed->options);
 	cli_progress_clear();
+	cli_warn_of_log(cli);
+	nec_logger_close(&logger);
 	nec_context_free(cli->context);
 	return status;
 }

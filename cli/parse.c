@@ -283,14 +283,19 @@ int cli_parse(const struct cli_program *program, int argc, char **argv, struct c
 	return 0;
 }
 
-bool cli_wants_json(const struct cli_parsed *parsed)
+const char *cli_parsed_value(const struct cli_parsed *parsed, const char *name)
 {
-	const struct cli_option *option = find_option(parsed->command, "output", strlen("output"));
-	const char *value;
+	const struct cli_option *option = find_option(parsed->command, name, strlen(name));
 
 	if (!option || option->kind != CLI_CHOICE || option->type != CLI_VALUE)
-		return false;
-	value = *(const char *const *)((const char *)parsed->options + option->offset);
+		return NULL;
+	return *(const char *const *)((const char *)parsed->options + option->offset);
+}
+
+bool cli_wants_json(const struct cli_parsed *parsed)
+{
+	const char *value = cli_parsed_value(parsed, "output");
+
 	return value && strcmp(value, "json") == 0;
 }
 

@@ -39,6 +39,9 @@ int cli_parse(const struct cli_program *program, int argc, char **argv, struct c
 
 void cli_parsed_clear(struct cli_parsed *parsed);
 
+/* What was given for an option that is a choice; NULL when nothing was, or there is no such row. */
+const char *cli_parsed_value(const struct cli_parsed *parsed, const char *name);
+
 /* Whether the command was asked for JSON, by an option --output whose value is json. */
 bool cli_wants_json(const struct cli_parsed *parsed);
 

@@ -13,11 +13,18 @@
  *          describe-eif does with E35 for every unreadable image; 0 for the table's
  *
  * The block begins with "[ Exx ]" as scripts expect; in JSON mode it is one object. Being
- * interrupted is not reported as an error.
+ * interrupted is not reported as an error. Commands that have to do with enclaves (those with a
+ * logger) look at the machine for what explains the error, write it into the log, and keep a report
+ * of it.
  *
  * Returns the exit status.
  */
-int cli_fail(const struct cli *cli, const nec_error *err, int number);
+#define cli_fail(cli, err, number) cli_fail_at(cli, err, number, __FILE_NAME__, __LINE__)
+int cli_fail_at(const struct cli *cli, const nec_error *err, int number, const char *file,
+		int line);
+
+/* Warns, once, when the log could not be written. */
+void cli_warn_of_log(const struct cli *cli);
 
 /* Prints "warning: <text>" on stderr. */
 void cli_warn(const char *text);

@@ -18,6 +18,8 @@
 /* Others than the owner and root together: they cannot keep those from their enclave. */
 enum { MAX_CLIENTS = 256, MAX_FOREIGN_CLIENTS = 128 };
 
+enum { MAX_LOGGED_REFUSALS = 100 };
+
 /* From connect to the last byte of the answer. */
 static const uint64_t client_usec = 10000000;
 
@@ -25,6 +27,7 @@ struct client {
 	struct control *control;
 	struct client *next;
 	int fd;
+	uid_t uid;
 	bool privileged; /* the owner or root */
 	struct nec_source *source;
 	struct nec_source *deadline;
@@ -45,6 +48,7 @@ struct control {
 	struct client *clients;
 	size_t client_count;
 	size_t foreign_count;
+	unsigned int refusals;
 };
 
 static void remove_client(struct client *client)
@@ -175,8 +179,20 @@ static void begin_answer(struct client *client)
 	send_answer(client);
 }
 
+/* Anybody can have as many refusals as they like, but not fill the log with them. */
+static void log_refusal(const struct client *client)
+{
+	struct control *control = client->control;
+
+	if (control->refusals++ < MAX_LOGGED_REFUSALS)
+		holder_log(control->holder, NEC_LOG_WARN,
+			   "%s is refused to user %u, whose enclave it is not",
+			   nec_command_name(client->command), client->uid);
+}
+
 static void refuse(struct client *client)
 {
+	log_refusal(client);
 	nec_reply_stderr(
 		&client->answer,
 		"You have no permission to do this: the enclave belongs to another user.\n");
@@ -193,6 +209,9 @@ static void finish_command(struct client *client, const struct nec_command_argum
 {
 	struct holder *holder = client->control->holder;
 
+	holder_log(holder, client->command == NEC_COMMAND_TERMINATE ? NEC_LOG_INFO : NEC_LOG_DEBUG,
+		   "Received command: %s from user %u", nec_command_name(client->command),
+		   client->uid);
 	answer_command(client, arguments);
 	if (client->terminate)
 		holder_terminate(holder, "by command");
@@ -276,18 +295,16 @@ static void on_deadline(void *userdata, uint32_t events)
 }
 
 /* Before anything is read from it. False when it cannot be told, or there are too many. */
-static bool admit(struct control *control, int fd, bool *privileged)
+static bool admit(struct control *control, int fd, uid_t *uid, bool *privileged)
 {
-	uid_t uid;
-
-	if (control->holder->host->get_peer(fd, &uid) < 0)
+	if (control->holder->host->get_peer(fd, uid) < 0)
 		return false;
-	*privileged = uid == 0 || uid == geteuid();
+	*privileged = *uid == 0 || *uid == geteuid();
 	return control->client_count < MAX_CLIENTS &&
 	       (*privileged || control->foreign_count < MAX_FOREIGN_CLIENTS);
 }
 
-static struct client *add_client(struct control *control, int fd, bool privileged)
+static struct client *add_client(struct control *control, int fd, uid_t uid, bool privileged)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
@@ -295,6 +312,7 @@ static struct client *add_client(struct control *control, int fd, bool privilege
 		return NULL;
 	client->control = control;
 	client->fd = fd;
+	client->uid = uid;
 	client->privileged = privileged;
 	client->reader.limit = NEC_FRAME_MAX_COMMAND;
 	client->next = control->clients;
@@ -311,12 +329,13 @@ static void on_listener(void *userdata, uint32_t events)
 	int fd = accept4(control->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *client = NULL;
 	bool privileged = false;
+	uid_t uid = 0;
 
 	(void)events;
 	if (fd < 0)
 		return;
-	if (admit(control, fd, &privileged))
-		client = add_client(control, fd, privileged);
+	if (admit(control, fd, &uid, &privileged))
+		client = add_client(control, fd, uid, privileged);
 	if (!client)
 		(void)close(fd);
 	else if (nec_loop_add_fd(loop, fd, EPOLLIN, on_client, client, &client->source, NULL) < 0 ||

@@ -197,7 +197,9 @@ static void begin_end(struct holder *holder)
 static void fail(struct holder *holder, const nec_error *err)
 {
 	const struct nec_launch_message message = { .kind = NEC_LAUNCH_FAILED, .failed = *err };
+	const struct nec_log_record record = { .level = NEC_LOG_ERROR, .err = err, NEC_LOG_HERE };
 
+	nec_logger_write(&holder->log, &record, "The launch failed: %s", err->message);
 	if (holder->end.reason == NEC_END_UNKNOWN)
 		nec_end_set(&holder->end, NEC_END_BOOT, 0, "%s", err->message);
 	holder->exit_status = 1;
@@ -210,9 +212,17 @@ static void fail(struct holder *holder, const nec_error *err)
 
 static void on_phase(void *userdata, const struct nec_launch_phase *phase)
 {
+	struct holder *holder = userdata;
 	const struct nec_launch_message message = { .kind = NEC_LAUNCH_PHASE, .phase = *phase };
+	const struct nec_log_record record = {
+		.level = NEC_LOG_INFO,
+		.phase = phase->name,
+		NEC_LOG_HERE,
+	};
 
-	send_message(userdata, &message);
+	nec_logger_write(&holder->log, &record, "Phase %s: %" PRIu64 ".%03" PRIu64 " s",
+			 phase->name, phase->usec / 1000000, phase->usec / 1000 % 1000);
+	send_message(holder, &message);
 }
 
 static void on_notice(void *userdata, const char *text)
@@ -269,6 +279,7 @@ static void become_ready(struct holder *holder)
 		return;
 	}
 	holder->state = HOLDER_RUNNING;
+	holder_log(holder, NEC_LOG_INFO, "The enclave is up");
 	keep_record(holder);
 	send_message(holder, &ready);
 	close_launcher(holder);
@@ -306,6 +317,8 @@ static void on_ended(void *userdata, const struct nec_end *end)
 		return;
 	explain_end(holder, end);
 	if (holder->state == HOLDER_RUNNING) {
+		holder_log(holder, NEC_LOG_WARN, "The enclave ended by itself: %s",
+			   holder->end.text);
 		begin_end(holder);
 		return;
 	}
@@ -333,6 +346,7 @@ void holder_terminate(struct holder *holder, const char *why)
 	if (holder->state == HOLDER_TERMINATING)
 		return;
 	nec_end_set(&holder->end, NEC_END_TERMINATED, 0, "it was terminated: %s", why);
+	holder_log(holder, NEC_LOG_INFO, "The enclave is to end: %s", why);
 	begin_end(holder);
 }
 
@@ -416,6 +430,9 @@ static int receive_request(struct holder *holder, int *eif_fd, nec_error *err)
 		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO, "the launcher sent no request");
 	}
 	holder->request = message.request;
+	holder_log(holder, NEC_LOG_INFO, "Launching %s with %" PRIu64 " MiB%s",
+		   message.request.name, message.request.memory_mib,
+		   message.request.debug ? " in debug mode" : "");
 	/* From here on a launcher that is slow, or stopped, holds nothing up. */
 	return nec_socket_set_nonblocking(holder->launcher_fd);
 }
@@ -501,11 +518,19 @@ static int open_console(struct holder *holder, nec_error *err)
 static void tell_started(struct holder *holder)
 {
 	struct nec_launch_message message = { .kind = NEC_LAUNCH_STARTED };
+	char id[128];
 
 	message.started = holder->started;
 	holder->started_at = (int64_t)time(NULL);
 	nec_records_prune(holder->request.sockets_dir, KEPT_RECORDS);
 	keep_record(holder);
+	holder_enclave_id(holder, id, sizeof(id));
+	nec_logger_set_enclave(&holder->log, id, holder->started.slot_uid, holder->started.cid);
+	holder_log(holder, NEC_LOG_INFO,
+		   "Started enclave %s (%s) with CID %" PRIu64 ", %" PRIu32 " CPUs and %" PRIu64
+		   " MiB",
+		   id, holder->request.name, holder->started.cid, holder->started.cpus.count,
+		   holder->started.memory_mib);
 	send_message(holder, &message);
 }
 
@@ -537,12 +562,17 @@ static int launch(struct holder *holder, nec_error *err)
 
 static void clean_up(struct holder *holder)
 {
+	bool had_enclave = holder->backend != NULL;
+
 	nec_source_free(holder->boot_timer);
 	nec_source_free(TAKE_PTR(holder->launcher));
 	nec_backend_free(holder->backend);
 	if (holder->console)
 		nec_console_drain(holder->console);
 	/* Only now it is true that the enclave has terminated. */
+	if (had_enclave)
+		holder_log(holder, NEC_LOG_INFO,
+			   "The enclave is gone, its memory and CPUs are given back");
 	finish_record(holder);
 	control_close(holder);
 	nec_console_free(holder->console);
@@ -557,6 +587,7 @@ static void clean_up(struct holder *holder)
 	free(holder->description.image);
 	close_launcher(holder);
 	nec_loop_free(holder->loop);
+	nec_logger_close(&holder->log);
 }
 
 int nec_holder_run(int launcher_fd, const struct nec_holder_host *host)
@@ -569,11 +600,15 @@ int nec_holder_run(int launcher_fd, const struct nec_holder_host *host)
 		.signal_fd = -1,
 		.record = NEC_RECORD_INIT,
 	};
+	struct nec_log_places places;
 	nec_error err = NEC_ERROR_INIT;
 	int r = nec_loop_new(&holder.loop, &err);
 
 	if (r < 0)
 		return 1;
+	nec_log_places_find(&places);
+	/* Until its slot is known it has nitro-cli's name for that. */
+	nec_logger_open(&holder.log, &places, "nec-holder", "enc-xxxxxxx");
 	raise_descriptor_limit();
 	r = launch(&holder, &err);
 	if (r < 0)

@@ -8,6 +8,7 @@
 #ifndef NEC_ENCLAVE_HOLDER_H
 #define NEC_ENCLAVE_HOLDER_H
 
+#include "base/logger.h"
 #include "enclave/backend.h"
 #include "enclave/paths.h"
 #include "enclave/protocol.h"
@@ -72,7 +73,14 @@ struct holder {
 	struct control *control;
 	struct nec_path console_socket;
 	struct nec_path console_log;
+	struct nec_logger log;
 };
+
+/* What happens to the enclave, for the log. */
+#define holder_log(holder, level_, ...)                                                     \
+	nec_logger_write(&(holder)->log,                                                    \
+			 &(const struct nec_log_record){ .level = (level_), NEC_LOG_HERE }, \
+			 __VA_ARGS__)
 
 /* The enclave's id: "<instance>-enc<slot>". */
 void holder_enclave_id(const struct holder *holder, char *to, size_t size);
