@@ -20,6 +20,7 @@ extern const struct cli_command cli_cmd_listen;
 extern const struct cli_command cli_cmd_pcr;
 extern const struct cli_command cli_cmd_run_enclave;
 extern const struct cli_command cli_cmd_sign_eif;
+extern const struct cli_command cli_cmd_sim_exec;
 extern const struct cli_command cli_cmd_terminate_enclave;
 
 /* One row a line, so that new ones do not move the others. */
@@ -31,6 +32,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_connect,
 	&cli_cmd_listen,
 	&cli_cmd_forward,
+	&cli_cmd_sim_exec,
 	&cli_cmd_terminate_enclave,
 	&cli_cmd_doctor,
 	&cli_cmd_build_enclave,
@@ -51,6 +53,7 @@ static const struct {
 	const char *summary;
 } groups[] = {
 	{ "eif", "Work on enclave image files (EIF)" },
+	{ "sim", "Work with the simulation" },
 };
 
 struct cli_program cli_program_called(const char *argv0)
