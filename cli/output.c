@@ -120,10 +120,19 @@ static double mib_per_second(uint64_t done)
 	return seconds > 0 ? (double)(done - current.first_done) / (1 << 20) / seconds : 0;
 }
 
+static const char back_and_erase[] = "\r\033[K";
+
+void cli_progress_text(const char *text)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	(void)fprintf(stderr, "%s%s", back_and_erase, text);
+	(void)fflush(stderr);
+	atomic_store(&line_shown, true);
+}
+
 void cli_progress(void *userdata, const char *phase, uint64_t done, uint64_t total)
 {
-	static const char back_and_erase[] = "\r\033[K";
-
 	(void)userdata;
 	if (!isatty(STDERR_FILENO))
 		return;
@@ -146,6 +155,6 @@ void cli_progress_clear(void)
 {
 	if (!atomic_exchange(&line_shown, false))
 		return;
-	(void)fprintf(stderr, "\r\033[K");
+	(void)fputs(back_and_erase, stderr);
 	(void)fflush(stderr);
 }

@@ -33,6 +33,9 @@ size_t cli_terminal_width(int fd);
 /* A nec_progress_fn: one line on stderr, if that is a terminal. */
 void cli_progress(void *userdata, const char *phase, uint64_t done, uint64_t total);
 
+/* The same line with a text of one's own. */
+void cli_progress_text(const char *text);
+
 /* Takes the progress line away; to be called before anything else goes to stderr or stdout. */
 void cli_progress_clear(void);
 

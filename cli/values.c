@@ -55,6 +55,26 @@ int cli_parse_u64(const char *option, const char *text, uint64_t *ret, nec_error
 	return parse_number(option, text, UINT64_MAX, ret, err);
 }
 
+int cli_check_cid(const char *where, uint64_t cid, nec_error *err)
+{
+	const char *why = NULL;
+
+	if (cid < 3)
+		why = "0 to 2 have a meaning of their own";
+	else if (cid == 3)
+		why = "that is the parent instance";
+	else if (cid == UINT32_MAX)
+		why = "that means any";
+	else if (cid > UINT32_MAX)
+		why = "vsock addresses have 32 bits";
+	if (!why)
+		return 0;
+	return nec_error_set(err, NEC_E_INVALID_ARGUMENT, -EINVAL,
+			     "%s: %" PRIu64 " cannot be an enclave's CID, %s; it can be 4 to "
+			     "4294967294, or 0 to have one chosen",
+			     where, cid, why);
+}
+
 /* MiB in one of the unit at @text, or 0 when it is none. */
 static uint64_t unit_mib(const char *text)
 {

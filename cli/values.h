@@ -16,6 +16,12 @@ int cli_parse_u32(const char *option, const char *text, uint32_t *ret, nec_error
 int cli_parse_u64(const char *option, const char *text, uint64_t *ret, nec_error *err);
 
 /*
+ * The CID of an enclave: what has another meaning (<linux/vm_sockets.h>) is refused. @where is what
+ * the message begins with. Returns 0, or -EINVAL (NEC_E_INVALID_ARGUMENT).
+ */
+int cli_check_cid(const char *where, uint64_t cid, nec_error *err);
+
+/*
  * An amount of memory in MiB: digits, then nothing (MiB) or one of the letters M, G, T in either
  * case (MiB, GiB, TiB). Returns 0, or -EINVAL (NEC_E_INVALID_ARGUMENT).
  */

@@ -407,6 +407,16 @@ static int check_image(const nec_eif *eif, nec_error *err)
 	return 0;
 }
 
+static int check_cpus(const struct nec_cpu_ids *cpus, nec_error *err)
+{
+	for (uint32_t i = 0; i < cpus->count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (cpus->ids[i] == cpus->ids[j])
+				return nec_error_set(err, NEC_E_CPU_REPEATED, -EINVAL,
+						     "CPU %u is named twice", cpus->ids[i]);
+	return 0;
+}
+
 /* Everything that can be known before anything is reserved. */
 static int check(struct launch *launch, nec_eif *eif, const struct nec_pcr_pins *pins,
 		 const struct nec_launch_request *request, nec_error *err)
@@ -414,6 +424,8 @@ static int check(struct launch *launch, nec_eif *eif, const struct nec_pcr_pins 
 	uint64_t begin = nec_loop_now();
 	int r = check_image(eif, err);
 
+	if (r == 0)
+		r = check_cpus(&request->cpus, err);
 	if (r == 0 && request->backend == NEC_BACKEND_NITRO)
 		r = nec_run_check(launch->context, request, eif, err);
 	if (r < 0)
@@ -436,6 +448,8 @@ static int launch_named(struct launch *launch, nec_eif *eif,
 		named.boot_timeout_usec =
 			nec_run_boot_timeout_usec(named.image.size_bytes, named.memory_mib);
 	launch->boot_timeout_usec = named.boot_timeout_usec;
+	if (launch->callbacks->checked)
+		launch->callbacks->checked(launch->callbacks->userdata);
 	r = run_holder(launch, eif, &named, err);
 	return launch->fd >= 0 ? end_conversation(launch, r) : r;
 }

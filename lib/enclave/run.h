@@ -17,6 +17,8 @@ void nec_run_result_free(struct nec_run_result *result);
 
 struct nec_run_callbacks {
 	void *userdata;
+	/* Nothing is reserved yet, and all that can be known is well; may be NULL. */
+	void (*checked)(void *userdata);
 	void (*started)(void *userdata, const struct nec_launch_started *started);
 	/* Of a step that is done; "measure" runs beside others, "total" comes last. */
 	void (*phase)(void *userdata, const struct nec_launch_phase *phase);
