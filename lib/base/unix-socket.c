@@ -5,15 +5,20 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 
 enum { LISTEN_BACKLOG = 64 };
+
+/* Two seconds: nobody has the lock longer than a connect and an unlink take. */
+enum { LOCK_RETRIES = 200, LOCK_RETRY_NSEC = 10000000 };
 
 int nec_path_socket(struct nec_path *ret, nec_error *err, const char *format, ...)
 {
@@ -62,18 +67,49 @@ int nec_connect_unix_fd(int fd, const char *path)
 	return r;
 }
 
-/* Whether a socket of this name is left over from a process that is gone. */
-static bool is_dead(const char *path)
+/*
+ * Between finding a socket dead and removing it, its name may have got a new owner: therefore
+ * whoever removes one holds a lock on the folder, which needs no file and ends with its process.
+ * Everybody who may read the folder can take it, so it is waited for only so long.
+ */
+static int lock_folder_of(const char *path)
 {
+	const struct timespec pause = { .tv_nsec = LOCK_RETRY_NSEC };
+	const char *slash = strrchr(path, '/');
+	struct nec_path folder;
+	cleanup_close int fd = -1;
+
+	(void)snprintf(folder.text, sizeof(folder.text), "%.*s", slash ? (int)(slash - path) : 1,
+		       slash ? path : ".");
+	fd = open(*folder.text ? folder.text : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (i == LOCK_RETRIES || (errno != EWOULDBLOCK && errno != EINTR))
+			return -errno;
+		(void)nanosleep(&pause, NULL);
+	}
+	return TAKE_FD(fd);
+}
+
+int nec_remove_dead_socket(const char *path)
+{
+	cleanup_close int lock = lock_folder_of(path);
 	struct stat st;
 	int fd;
 
-	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return false;
+	if (lock < 0)
+		return lock;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
 	fd = nec_connect_unix_type(path, SOCK_STREAM | SOCK_NONBLOCK);
 	if (fd >= 0)
 		(void)close(fd);
-	return fd == -ECONNREFUSED;
+	if (fd == -ECONNREFUSED)
+		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	return -EADDRINUSE;
 }
 
 /* A name of its own in the folder of @path, no longer than that of any socket of ours. */
@@ -93,15 +129,11 @@ static int temporary_beside(const char *path, struct sockaddr_un *ret)
 /* Gives a listening socket its name, which a dead one may have. */
 static int publish(const char *temporary, const char *path)
 {
-	if (link(temporary, path) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return -errno;
-	if (!is_dead(path))
-		return -EADDRINUSE;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	return link(temporary, path) == 0 ? 0 : -errno;
+	int r = 0;
+
+	while (r == 0 && link(temporary, path) < 0)
+		r = errno == EEXIST ? nec_remove_dead_socket(path) : -errno;
+	return r == -ENOTSOCK ? -EADDRINUSE : r;
 }
 
 /*

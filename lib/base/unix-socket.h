@@ -20,6 +20,13 @@ int nec_path_socket(struct nec_path *ret, nec_error *err, const char *format, ..
  */
 int nec_listen_unix(const char *path, unsigned int mode, nec_error *err);
 
+/*
+ * Removes the socket of a process that is gone; one that lives is never touched, not even if it has
+ * just come in place of a dead one. Returns 0 when there is none of that name any more, -EADDRINUSE
+ * when it lives, -ENOTSOCK, or another negative errno.
+ */
+int nec_remove_dead_socket(const char *path);
+
 /* Connects a stream. Returns the fd (blocking), or a negative errno. */
 int nec_connect_unix(const char *path);
 

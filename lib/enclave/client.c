@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -16,6 +15,7 @@
 #include "base/loop.h"
 #include "base/unix-socket.h"
 #include "enclave/frame.h"
+#include "enclave/paths.h"
 
 /* nitro-cli's limit for one answer of a broadcast. */
 enum { BROADCAST_MSEC = 3000 };
@@ -195,16 +195,16 @@ static bool is_named_by_slot(const char *socket_path)
 
 void nec_client_remove_dead(const char *socket_path)
 {
-	struct stat st;
-	int fd;
+	const char *slash = strrchr(socket_path, '/');
+	struct nec_path console;
 
-	if (!is_named_by_slot(socket_path) || lstat(socket_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+	if (!is_named_by_slot(socket_path) || nec_remove_dead_socket(socket_path) < 0)
 		return;
-	fd = nec_connect_unix_type(socket_path, SOCK_STREAM | SOCK_NONBLOCK);
-	if (fd >= 0)
-		(void)close(fd);
-	else if (fd == -ECONNREFUSED)
-		(void)unlink(socket_path);
+	/* Its console ended with it. */
+	if (nec_path_socket(&console, NULL, "%.*s/" NEC_CONSOLE_DIR "%s",
+			    slash ? (int)(slash - socket_path) : 1, slash ? socket_path : ".",
+			    slash ? slash : socket_path) == 0)
+		(void)nec_remove_dead_socket(console.text);
 }
 
 static int is_control_socket(const struct dirent *entry)

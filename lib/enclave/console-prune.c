@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Old recordings go: otherwise every enclave would leave one for ever. */
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/unix-socket.h"
@@ -17,17 +15,11 @@ static bool is_served(int folder_fd, const char *folder, const char *log_name)
 {
 	int length = (int)(strlen(log_name) - strlen(LOG_SUFFIX));
 	struct nec_path path;
-	int fd;
 
 	(void)folder_fd;
 	if (nec_path_socket(&path, NULL, "%s/%.*s" SOCKET_SUFFIX, folder, length, log_name) < 0)
 		return true;
-	fd = nec_connect_unix_type(path.text, SOCK_STREAM | SOCK_NONBLOCK);
-	if (fd >= 0)
-		(void)close(fd);
-	if (fd == -ECONNREFUSED)
-		(void)unlink(path.text);
-	return fd != -ECONNREFUSED && fd != -ENOENT;
+	return nec_remove_dead_socket(path.text) < 0;
 }
 
 void nec_console_prune(const char *folder, size_t keep)

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/listener.h"
 #include "base/unix-socket.h"
 
 enum { MAX_READERS = 64, LINE_BYTES = 256, READ_BYTES = 16384, MIN_LIMIT_BYTES = 2 * READ_BYTES };
@@ -31,8 +32,8 @@ struct nec_console {
 	uint64_t begin; /* stream position of the recording's first byte */
 	uint64_t end;   /* ... behind its last byte */
 	char *public_path;
-	int listener;
-	struct nec_source *listener_source;
+	int listener_fd;
+	struct nec_listener *listener;
 	struct reader *readers;
 	size_t reader_count;
 	char line[LINE_BYTES]; /* the line that is arriving, cut to this length */
@@ -195,16 +196,11 @@ static void on_reader(void *userdata, uint32_t events)
 		remove_reader(reader);
 }
 
-static void on_listener(void *userdata, uint32_t events)
+static void on_connection(void *userdata, int fd)
 {
 	struct nec_console *console = userdata;
-	int fd = accept4(console->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct reader *reader;
-
-	(void)events;
-	if (fd < 0)
-		return;
-	reader = console->reader_count < MAX_READERS ? calloc(1, sizeof(*reader)) : NULL;
+	struct reader *reader =
+		console->reader_count < MAX_READERS ? calloc(1, sizeof(*reader)) : NULL;
 	/* Only a hang-up ends a reader: one that has closed its own direction still listens. */
 	if (!reader ||
 	    nec_loop_add_fd(console->loop, fd, 0, on_reader, reader, &reader->source, NULL) < 0) {
@@ -292,11 +288,11 @@ static int make_public(struct nec_console *console, const char *public_path, con
 	console->public_path = strdup(public_path);
 	if (!console->public_path)
 		return nec_error_no_memory(err);
-	console->listener = nec_listen_unix(public_path, 0660, err);
-	if (console->listener < 0)
-		return console->listener;
-	return nec_loop_add_fd(console->loop, console->listener, EPOLLIN, on_listener, console,
-			       &console->listener_source, err);
+	console->listener_fd = nec_listen_unix(public_path, 0660, err);
+	if (console->listener_fd < 0)
+		return console->listener_fd;
+	return nec_listener_new(console->loop, console->listener_fd, on_connection, console,
+				&console->listener, err);
 }
 
 int nec_console_new(struct nec_loop *loop, int fd, const char *public_path, const char *log_path,
@@ -312,7 +308,7 @@ int nec_console_new(struct nec_loop *loop, int fd, const char *public_path, cons
 	console->loop = loop;
 	console->fd = fd;
 	console->log_fd = -1;
-	console->listener = -1;
+	console->listener_fd = -1;
 	console->limit = limit < MIN_LIMIT_BYTES ? MIN_LIMIT_BYTES : limit;
 	if (public_path)
 		r = make_public(console, public_path, log_path, err);
@@ -332,11 +328,11 @@ void nec_console_free(struct nec_console *console)
 		return;
 	while (console->readers)
 		remove_reader(console->readers);
-	nec_source_free(console->listener_source);
+	nec_listener_free(console->listener);
 	nec_source_free(console->source);
-	if (console->listener >= 0) {
+	if (console->listener_fd >= 0) {
 		(void)unlink(console->public_path);
-		(void)close(console->listener);
+		(void)close(console->listener_fd);
 	}
 	if (console->log_fd >= 0)
 		(void)close(console->log_fd);

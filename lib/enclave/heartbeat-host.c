@@ -96,17 +96,13 @@ static void on_guest(void *userdata, uint32_t events)
 	heartbeat_rest(heartbeat);
 }
 
-static void on_meeting(void *userdata, uint32_t events)
+static void on_meeting(void *userdata, int fd)
 {
 	struct nec_heartbeat *heartbeat = userdata;
 	struct guest *guest;
 	size_t count = 0;
 	uint8_t byte = 0;
-	int fd = accept4(heartbeat->meeting_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)events;
-	if (fd < 0)
-		return;
 	for (guest = heartbeat->guests; guest; guest = guest->next)
 		count++;
 	guest = count < GUESTS_MAX ? calloc(1, sizeof(*guest)) : NULL;
@@ -149,8 +145,8 @@ static void open_meeting(struct nec_heartbeat *heartbeat)
 	*strrchr(dir.text, '/') = '\0';
 	if (stat(dir.text, &st) == 0)
 		(void)!chown(path, (uid_t)-1, st.st_gid);
-	if (nec_loop_add_fd(heartbeat->loop, heartbeat->meeting_fd, EPOLLIN, on_meeting, heartbeat,
-			    &heartbeat->meeting, NULL) < 0) {
+	if (nec_listener_new(heartbeat->loop, heartbeat->meeting_fd, on_meeting, heartbeat,
+			     &heartbeat->meeting, NULL) < 0) {
 		(void)unlink(path);
 		(void)close(TAKE_FD(heartbeat->meeting_fd));
 	}
@@ -178,7 +174,7 @@ void heartbeat_close_port(struct nec_heartbeat *heartbeat)
 {
 	while (heartbeat->guests)
 		remove_guest(heartbeat->guests);
-	nec_source_free(TAKE_PTR(heartbeat->meeting));
+	nec_listener_free(TAKE_PTR(heartbeat->meeting));
 	if (heartbeat->meeting_fd >= 0) {
 		/* Before the port is free: its next owner makes a socket of the same name. */
 		(void)unlink(heartbeat->meeting_path.text);

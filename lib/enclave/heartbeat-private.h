@@ -3,6 +3,7 @@
 #ifndef NEC_ENCLAVE_HEARTBEAT_PRIVATE_H
 #define NEC_ENCLAVE_HEARTBEAT_PRIVATE_H
 
+#include "base/listener.h"
 #include "base/unix-socket.h"
 #include "enclave/heartbeat.h"
 
@@ -41,7 +42,7 @@ struct nec_heartbeat {
 	int listener_fd;
 	struct nec_source *listener;
 	int meeting_fd;
-	struct nec_source *meeting;
+	struct nec_listener *meeting;
 	struct guest *guests;
 
 	/* As the guest of another */

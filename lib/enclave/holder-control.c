@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/listener.h"
 #include "enclave/frame.h"
 #include "enclave/holder.h"
 
@@ -42,8 +43,8 @@ struct client {
 
 struct control {
 	struct holder *holder;
-	int listener;
-	struct nec_source *source;
+	int listener_fd;
+	struct nec_listener *listener;
 	struct nec_path path;
 	struct client *clients;
 	size_t client_count;
@@ -322,18 +323,14 @@ static struct client *add_client(struct control *control, int fd, uid_t uid, boo
 	return client;
 }
 
-static void on_listener(void *userdata, uint32_t events)
+static void on_connection(void *userdata, int fd)
 {
 	struct control *control = userdata;
 	struct nec_loop *loop = control->holder->loop;
-	int fd = accept4(control->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *client = NULL;
 	bool privileged = false;
 	uid_t uid = 0;
 
-	(void)events;
-	if (fd < 0)
-		return;
 	if (admit(control, fd, &uid, &privileged))
 		client = add_client(control, fd, uid, privileged);
 	if (!client)
@@ -352,18 +349,18 @@ int control_open(struct holder *holder, nec_error *err)
 	if (!control)
 		return nec_error_no_memory(err);
 	control->holder = holder;
-	control->listener = -1;
+	control->listener_fd = -1;
 	holder->control = control;
 	r = nec_path_socket(&control->path, err, "%s/%" PRIx64 ".sock", holder->request.sockets_dir,
 			    holder->started.slot_uid);
 	if (r < 0)
 		return r;
 	/* nitro-cli's mode: every user may connect, and ask what everybody may know. */
-	control->listener = nec_listen_unix(control->path.text, 0766, err);
-	if (control->listener < 0)
-		return control->listener;
-	return nec_loop_add_fd(holder->loop, control->listener, EPOLLIN, on_listener, control,
-			       &control->source, err);
+	control->listener_fd = nec_listen_unix(control->path.text, 0766, err);
+	if (control->listener_fd < 0)
+		return control->listener_fd;
+	return nec_listener_new(holder->loop, control->listener_fd, on_connection, control,
+				&control->listener, err);
 }
 
 /* The enclave is gone: those who asked for that hear of it, whatever else they do. */
@@ -389,10 +386,10 @@ void control_close(struct holder *holder)
 	if (!control)
 		return;
 	holder->control = NULL;
-	nec_source_free(control->source);
-	if (control->listener >= 0) {
+	nec_listener_free(control->listener);
+	if (control->listener_fd >= 0) {
 		(void)unlink(control->path.text);
-		(void)close(control->listener);
+		(void)close(control->listener_fd);
 	}
 	tell_terminators(control);
 	while (control->clients)

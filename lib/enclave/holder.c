@@ -439,16 +439,22 @@ static int receive_request(struct holder *holder, int *eif_fd, nec_error *err)
 
 static int watch_signals(struct holder *holder, nec_error *err)
 {
+	static const int ends[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
 	sigset_t signals;
 
 	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGQUIT);
-	(void)sigaddset(&signals, SIGHUP);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		(void)sigaddset(&signals, ends[i]);
+		/* A shell ignores some of them for what it runs behind it; we would never see them.
+		 */
+		(void)signal(ends[i], SIG_DFL);
+	}
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	/* The descriptors that a machine gives us to signal it by are written to, not sent to. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A limit for files, inherited from the launcher, is an error of a write like a full disk.
+	 */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	holder->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (holder->signal_fd < 0)
 		return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot watch signals");
@@ -548,6 +554,10 @@ static int launch(struct holder *holder, nec_error *err)
 				    &holder->launcher, err);
 	if (r == 0)
 		r = start_backend(holder, eif_fd, err);
+	/* It may have run the loop: a launcher that left meanwhile, or a signal, is not told again.
+	 */
+	if (r == 0 && holder->state != HOLDER_BOOTING)
+		r = nec_error_set(err, NEC_E_CANCELLED, -ECANCELED, "interrupted");
 	if (eif_fd >= 0)
 		(void)close(eif_fd);
 	if (r == 0)

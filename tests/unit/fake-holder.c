@@ -20,6 +20,7 @@ struct fake_backend {
 	struct nec_backend base;
 	struct nec_backend_events events;
 	struct nec_source *source;
+	bool ended;
 };
 
 /* Of the holder's process, which has one holder and ends with it. */
@@ -38,6 +39,8 @@ static void free_backend(struct nec_backend *base)
 {
 	struct fake_backend *backend = (struct fake_backend *)base;
 
+	if (!backend->ended)
+		say('f');
 	nec_source_free(backend->source);
 	if (base->console_fd >= 0)
 		(void)close(base->console_fd);
@@ -46,9 +49,10 @@ static void free_backend(struct nec_backend *base)
 
 static void end_backend(struct nec_backend *base)
 {
-	const struct fake_backend *backend = (const struct fake_backend *)base;
+	struct fake_backend *backend = (struct fake_backend *)base;
 
 	say('f');
+	backend->ended = true;
 	if (!inside.world->slow_end)
 		backend->events.gone(backend->events.userdata);
 }
@@ -113,6 +117,10 @@ static int start_backend(struct nec_loop *loop, const nec_context *context,
 		.cpus = { .count = 2, .ids = { 2, 3 } },
 	};
 	events->phase(events->userdata, &phase);
+	if (inside.world->late_end) {
+		(void)kill(getpid(), SIGTERM);
+		(void)nec_loop_run(loop, NULL); /* as one does that waits for a port */
+	}
 	*ret = &backend->base;
 	return nec_loop_add_fd(loop, inside.wire, EPOLLIN, on_wire, backend, &backend->source, err);
 }

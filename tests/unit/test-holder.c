@@ -597,6 +597,19 @@ static void record__that_is_no_json_is_left_out(void **state)
 
 /* ---- launches that come to nothing ---- */
 
+static void signal__while_the_backend_starts_is_not_forgotten(void **state)
+{
+	struct nec_launch_message message;
+	struct fake_holder *f = *state;
+
+	f->world->late_end = true;
+	fake_holder_start(f);
+	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_int_equal(message.failed.code, NEC_E_CANCELLED);
+	fake_holder_expect_backend(f, 'f');
+	assert_int_equal(fake_holder_wait(f), 1);
+}
+
 static void launcher__that_goes_before_ready_ends_everything(void **state)
 {
 	struct fake_holder *f = *state;
@@ -712,6 +725,7 @@ int main(void)
 		TEST(record__of_a_failed_boot_has_its_message),
 		TEST(records__are_listed_by_age_and_bounded),
 		TEST(record__that_is_no_json_is_left_out),
+		TEST(signal__while_the_backend_starts_is_not_forgotten),
 		TEST(launcher__that_goes_before_ready_ends_everything),
 		TEST(launcher__that_goes_after_ready_changes_nothing),
 		TEST(backend__that_does_not_start_is_told_to_the_launcher),

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accepting connections from a loop. */
+#include "base/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+
+/* Until it is tried again; somebody has closed a descriptor by then, or nobody will soon. */
+static const uint64_t pause_usec = 100000;
+
+struct nec_listener {
+	int fd;
+	nec_accept_fn fn;
+	void *userdata;
+	struct nec_source *source;
+	struct nec_source *pause;
+};
+
+static bool is_short_of_something(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+static void on_listener(void *userdata, uint32_t events)
+{
+	struct nec_listener *listener = userdata;
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd >= 0) {
+		listener->fn(listener->userdata, fd);
+	} else if (is_short_of_something(errno)) {
+		nec_source_set_events(listener->source, 0);
+		nec_source_set_timer(listener->pause, pause_usec);
+	}
+}
+
+static void on_pause(void *userdata, uint32_t events)
+{
+	struct nec_listener *listener = userdata;
+
+	(void)events;
+	nec_source_set_events(listener->source, EPOLLIN);
+}
+
+int nec_listener_new(struct nec_loop *loop, int fd, nec_accept_fn fn, void *userdata,
+		     struct nec_listener **ret, nec_error *err)
+{
+	struct nec_listener *listener = calloc(1, sizeof(*listener));
+	int r;
+
+	if (!listener)
+		return nec_error_no_memory(err);
+	*listener = (struct nec_listener){ .fd = fd, .fn = fn, .userdata = userdata };
+	/* Not set yet. */
+	r = nec_loop_add_timer(loop, UINT64_MAX, on_pause, listener, &listener->pause, err);
+	if (r >= 0)
+		r = nec_loop_add_fd(loop, fd, EPOLLIN, on_listener, listener, &listener->source,
+				    err);
+	if (r < 0) {
+		nec_listener_free(listener);
+		return r;
+	}
+	*ret = listener;
+	return 0;
+}
+
+void nec_listener_free(struct nec_listener *listener)
+{
+	if (!listener)
+		return;
+	nec_source_free(listener->source);
+	nec_source_free(listener->pause);
+	free(listener);
+}
