@@ -35,6 +35,7 @@
 #define SYS_umask           95
 #define SYS_setuid          105
 #define SYS_setgid          106
+#define SYS_setpgid         109
 #define SYS_setsid          112
 #define SYS_setgroups       116
 #define SYS_rt_sigtimedwait 128
@@ -83,6 +84,7 @@
 #define SYS_reboot          142
 #define SYS_setgid          144
 #define SYS_setuid          146
+#define SYS_setpgid         154
 #define SYS_setsid          157
 #define SYS_setgroups       159
 #define SYS_uname           160
@@ -192,6 +194,7 @@
 
 #define TCSBRK    0x5409
 #define TIOCSCTTY 0x540e
+#define TIOCSPGRP 0x5410
 
 #define CLOCK_MONOTONIC 1
 

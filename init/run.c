@@ -46,9 +46,14 @@ static int enter_workdir(char *path)
 	return r;
 }
 
-/* The console becomes the session's terminal, and the user's: /dev/stdout is opened anew by him. */
+/*
+ * The console becomes the session's terminal, and the user's: /dev/stdout is opened anew by him.
+ * The session is process 1's: when a session's leader ends, the kernel hangs its terminal up, and
+ * what the leader wrote last, which the serial line had not sent yet, would be lost.
+ */
 static void take_console(uint32_t uid)
 {
+	(void)sys_setsid();
 	/* Fails where there is none and /dev/null stands in its place. */
 	if (sys_ioctl_value(0, TIOCSCTTY, 0) >= 0 && uid != 0)
 		(void)sys_fchown(0, uid, UINT32_MAX);
@@ -68,14 +73,22 @@ static int become_user(const struct init_user *user)
 	return r;
 }
 
+/* A group of its own in the foreground. Signals are still blocked, so it may take it. */
+static void take_foreground(void)
+{
+	int group = sys_getpid();
+
+	(void)sys_setpgid(0, 0);
+	(void)sys_ioctl(0, TIOCSPGRP, &group);
+}
+
 /* The new process. Its exit status tells what failed, like a shell's. */
 __attribute__((noreturn)) static void start(const struct init_config *config)
 {
 	const char *path = init_env_get(&config->env, "PATH=");
 	int r;
 
-	(void)sys_setsid();
-	take_console(config->user.uid);
+	take_foreground();
 	if (config->workdir && enter_workdir(config->workdir) < 0)
 		sys_exit(STATUS_CANNOT_RUN);
 	if (become_user(&config->user) < 0)
@@ -162,9 +175,11 @@ static void end_the_others(void)
 
 int init_run(const struct init_config *config)
 {
-	int pid = sys_fork();
 	int status;
+	int pid;
 
+	take_console(config->user.uid);
+	pid = sys_fork();
 	if (pid == 0)
 		start(config);
 	if (pid < 0) {

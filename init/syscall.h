@@ -234,6 +234,11 @@ static inline int sys_sigwait(uint64_t signals, const struct timespec *timeout)
 			     0, 0);
 }
 
+static inline int sys_setpgid(int pid, int group)
+{
+	return (int)sys_call(SYS_setpgid, pid, group, 0, 0, 0, 0);
+}
+
 static inline int sys_setsid(void)
 {
 	return (int)sys_call(SYS_setsid, 0, 0, 0, 0, 0, 0);
