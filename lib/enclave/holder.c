@@ -296,16 +296,24 @@ static void on_heartbeat(void *userdata)
 	become_ready(holder);
 }
 
+/* Why the enclave ends, by its console; NULL when that does not tell. */
+static const struct nec_end *end_told_by_console(struct holder *holder)
+{
+	const struct nec_end *told;
+
+	if (!holder->console)
+		return NULL;
+	nec_console_drain(holder->console);
+	told = nec_console_get_end(holder->console);
+	return told->reason != NEC_END_UNKNOWN ? told : NULL;
+}
+
 /* What the console tells goes before what the backend has seen of it. */
 static void explain_end(struct holder *holder, const struct nec_end *seen)
 {
-	const struct nec_end *told = NULL;
+	const struct nec_end *told = end_told_by_console(holder);
 
-	if (holder->console) {
-		nec_console_drain(holder->console);
-		told = nec_console_get_end(holder->console);
-	}
-	holder->end = told && told->reason != NEC_END_UNKNOWN ? *told : *seen;
+	holder->end = told ? *told : *seen;
 }
 
 static void on_ended(void *userdata, const struct nec_end *end)
@@ -330,14 +338,18 @@ static void on_ended(void *userdata, const struct nec_end *end)
 static void on_boot_timeout(void *userdata, uint32_t events)
 {
 	struct holder *holder = userdata;
+	const struct nec_end *told;
 	nec_error err = NEC_ERROR_INIT;
 
 	(void)events;
 	if (holder->state != HOLDER_BOOTING)
 		return;
+	/* A kernel that has panicked lives on for half a minute, on a busy machine for longer. */
+	told = end_told_by_console(holder);
 	(void)nec_error_set(&err, NEC_E_ENCLAVE_BOOT, -ETIMEDOUT,
-			    "the enclave sent no heartbeat within %" PRIu64 " s",
-			    holder->request.boot_timeout_usec / 1000000);
+			    "the enclave sent no heartbeat within %" PRIu64 " s%s%s",
+			    holder->request.boot_timeout_usec / 1000000,
+			    told ? "; its console: " : "", told ? told->text : "");
 	fail(holder, &err);
 }
 

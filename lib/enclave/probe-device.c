@@ -298,7 +298,7 @@ void probe_permission(struct probing *probing, struct nec_probe_result *result)
 	}
 	(void)nec_error_from_driver(&err, NEC_DRIVER_OPEN, fd, "cannot open " NODE);
 	if (err.code == NEC_E_DEVICE_PERMISSION &&
-	    fstatat(device->root_fd, NODE + 1, &node, 0) == 0)
+	    fstatat(device->root_fd, &NODE[1], &node, 0) == 0)
 		explain_refusal(device, &node, result);
 	else
 		probe_fail_with(result, &err);
