@@ -13,6 +13,7 @@ struct console_options {
 	const char *id;
 	const char *name;
 	const char *timeout;
+	const char *output;
 };
 
 static const struct cli_option console_rows[] = {
@@ -24,6 +25,7 @@ static const struct cli_option console_rows[] = {
 	  .help = "leave after this time; 0 is never",
 	  .offset = offsetof(struct console_options, timeout),
 	  .kind = CLI_NUMBER },
+	CLI_ERROR_OUTPUT_ROW(struct console_options),
 	{ .name = NULL },
 };
 

@@ -55,13 +55,15 @@ static int parse_code(const char *text, bool strict)
 }
 
 static void format_explanation(int number, const struct cli_error_code *code, size_t width,
-			       struct nec_buffer *to)
+			       bool as_nitro_cli, struct nec_buffer *to)
 {
 	struct cli_wrap wrap = { .to = to, .width = width, .fresh = true };
 
 	nec_buffer_printf(to, "E%02d %s: %s\n\n", number, code->name, code->title);
 	cli_wrap_text(&wrap, code->explanation);
 	nec_buffer_append_text(to, "\n");
+	if (cli_error_code_is_foreign(number) && !as_nitro_cli)
+		nec_buffer_append_text(to, "\nnec itself never ends with this code.\n");
 }
 
 static int refuse_code(const struct cli *cli, const char *text)
@@ -107,7 +109,7 @@ static void format_report(const struct cli_trace_facts *facts, size_t width, str
 	if (to->size > 0)
 		nec_buffer_append_text(to, "\n");
 	if (code)
-		format_explanation(facts->number, code, width, to);
+		format_explanation(facts->number, code, width, false, to);
 	else
 		nec_buffer_append_text(to, "The report does not say which error code it was.\n");
 	if (facts->checks)
@@ -141,7 +143,8 @@ static int explain_code(const struct cli *cli, const struct explain_options *opt
 	const struct cli_error_code *code = cli_error_code(number);
 
 	if (code)
-		format_explanation(number, code, cli_terminal_width(STDOUT_FILENO), &text);
+		format_explanation(number, code, cli_terminal_width(STDOUT_FILENO),
+				   cli->as_nitro_cli, &text);
 	if (cli->as_nitro_cli)
 		return explain_as_nitro_cli(options->code, code, &text);
 	if (!code)

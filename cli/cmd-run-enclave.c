@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "console-copy.h"
+#include "enclave-options.h"
 #include "enclave/paths.h"
 #include "host/device.h"
 #include "inject.h"
@@ -101,6 +102,7 @@ static const struct cli_option run_rows[] = {
 	  .type = CLI_FLAG,
 	  .help = "tell how long each step took, on stderr and as Timings in the result",
 	  .offset = offsetof(struct run_options, timings) },
+	CLI_ERROR_OUTPUT_ROW(struct run_options),
 	{ .name = NULL },
 };
 

@@ -16,6 +16,7 @@ struct terminate_options {
 	const char *id;
 	const char *name;
 	bool all;
+	const char *output;
 };
 
 static const struct cli_option terminate_rows[] = {
@@ -39,6 +40,7 @@ static const struct cli_option terminate_rows[] = {
 	  .offset = offsetof(struct terminate_options, all),
 	  .required = true,
 	  .unless = "enclave-id enclave-name" },
+	CLI_ERROR_OUTPUT_ROW(struct terminate_options),
 	{ .name = NULL },
 };
 

@@ -20,6 +20,13 @@
 		.offset = offsetof(options_, name), .required = true, .unless = "enclave-id" \
 	}
 
+/* The row "output" of a command whose result is JSON, or is no text of ours, whatever it says. */
+#define CLI_ERROR_OUTPUT_ROW(options_)                                                           \
+	{                                                                                        \
+		.name = "output", .type = CLI_VALUE, .help = "json: errors are JSON, too",       \
+		.offset = offsetof(options_, output), .kind = CLI_CHOICE, .choices = "json text" \
+	}
+
 /*
  * The backend that --backend (may be NULL) or $NEC_BACKEND names; the device is the default, never
  * the simulation. Returns 0, or -EINVAL (NEC_E_INVALID_ARGUMENT).

@@ -208,3 +208,21 @@ const struct cli_error_code *cli_error_code(int number)
 {
 	return number >= 0 && number <= CLI_LAST_ERROR_CODE ? &codes[number] : NULL;
 }
+
+bool cli_error_code_is_foreign(int number)
+{
+	/*
+	 * What has no counterpart here (threads, inotify, environment variables that have a
+	 * default), or is told by the cause instead of the call: a refusal of the driver is an E29
+	 * that names the ioctl, lack of a descriptor an E19.
+	 */
+	static const unsigned char foreign[] = {
+		0,  4,  6,  8,  9,  10, 12, 13, 14, 15, 16, 18, 25, 28, 30, 31,
+		32, 33, 34, 37, 40, 41, 43, 45, 46, 47, 51, 52, 53, 54, 55, 56,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+		if (foreign[i] == number)
+			return true;
+	return false;
+}

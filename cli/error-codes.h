@@ -3,6 +3,8 @@
 #ifndef NEC_CLI_ERROR_CODES_H
 #define NEC_CLI_ERROR_CODES_H
 
+#include <stdbool.h>
+
 #define CLI_LAST_ERROR_CODE 60
 
 struct cli_error_code {
@@ -13,5 +15,8 @@ struct cli_error_code {
 
 /* The row of @number, or NULL when there is none. */
 const struct cli_error_code *cli_error_code(int number);
+
+/* Whether nec itself never ends with that code: nitro-cli alone does, or only could. */
+bool cli_error_code_is_foreign(int number);
 
 #endif

@@ -6,11 +6,15 @@
  *	nec-gen page FILE.scd               the man page's source with its generated parts
  *	nec-gen commands                    the names of all commands
  *	nec-gen examples                    the examples that can be tested, one a line
+ *	nec-gen errors                      the tables of errors, for tests/cli/check-errors
  */
 #include "gen.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "base/error.h"
+#include "error-codes.h"
 
 static const struct {
 	const char *shell;
@@ -69,6 +73,28 @@ static void print_examples(void)
 				(void)puts(example->command);
 }
 
+/* Far above the last code. */
+enum { CODES_END = 1000 };
+
+/* Fields with tabs between them: what it is, the number, name, then the title or the hint. */
+static void print_errors(void)
+{
+	for (int number = 0; number <= CLI_LAST_ERROR_CODE; number++) {
+		const struct cli_error_code *code = cli_error_code(number);
+
+		(void)printf("block\t%d\t%s\t%s\t%s\n", number, code->name, code->title,
+			     cli_error_code_is_foreign(number) ? "foreign" : "ours");
+	}
+	for (int code = NEC_E_NONE + 1; code < CODES_END; code++) {
+		const char *name = nec_error_name((enum nec_error_code)code);
+
+		if (strcmp(name, "unknown") != 0)
+			(void)printf("error\t%d\t%s\t%s\t%d\n", code, name,
+				     nec_error_hint((enum nec_error_code)code),
+				     nec_error_exit_status((enum nec_error_code)code));
+	}
+}
+
 static int act(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "completion") == 0)
@@ -79,6 +105,8 @@ static int act(int argc, char **argv)
 		print_commands();
 	else if (argc == 2 && strcmp(argv[1], "examples") == 0)
 		print_examples();
+	else if (argc == 2 && strcmp(argv[1], "errors") == 0)
+		print_errors();
 	else
 		return -1;
 	return 0;

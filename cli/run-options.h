@@ -17,6 +17,7 @@ struct run_options {
 	const char *config;
 	const char *backend;
 	const char *boot_timeout;
+	const char *output;
 	const char *pcrs[NEC_PCR_PINS_MAX]; /* in the order of run_pcr_numbers */
 	struct cli_list inject;
 	bool debug;
