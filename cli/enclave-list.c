@@ -67,7 +67,21 @@ static bool get_uptime(const cJSON *enclave, uint64_t *ret)
 	return true;
 }
 
-static bool append_matching(const struct cli_enclave_filter *filter, const cJSON *found, cJSON *to)
+const cJSON *cli_find_like(const cJSON *array, const cJSON *like)
+{
+	const char *id = cli_enclave_text(like, "EnclaveID");
+	const cJSON *enclave;
+
+	cJSON_ArrayForEach (enclave, array) {
+		if (strcmp(cli_enclave_text(enclave, "EnclaveID"), id) == 0)
+			return enclave;
+	}
+	return NULL;
+}
+
+/* But those that are among @newer. */
+static bool append_matching(const struct cli_enclave_filter *filter, const cJSON *found,
+			    const cJSON *newer, cJSON *to)
 {
 	const cJSON *enclave;
 
@@ -75,7 +89,7 @@ static bool append_matching(const struct cli_enclave_filter *filter, const cJSON
 		cJSON *copy;
 		uint64_t uptime;
 
-		if (!cli_enclave_matches(filter, enclave))
+		if (!cli_enclave_matches(filter, enclave) || cli_find_like(newer, enclave))
 			continue;
 		copy = nec_json_copy(enclave);
 		if (!copy || !nec_json_append(to, copy))
@@ -90,15 +104,18 @@ int cli_list_enclaves(const struct cli_enclave_filter *filter, bool metadata, bo
 		      cJSON *array, unsigned int *failed, nec_error *err)
 {
 	cleanup_json cJSON *found = nec_json_array();
+	cleanup_json cJSON *records = nec_json_array();
 	struct nec_path dirs[2];
 	size_t count = cli_sockets_dirs(dirs);
-	int r = found ? 0 : nec_error_no_memory(err);
+	int r = found && records ? 0 : nec_error_no_memory(err);
 
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = nec_client_describe_all(dirs[i].text, metadata, found, failed, err);
+	/* In this order, so that one that ends meanwhile is missed by neither. */
 	for (size_t i = 0; ended && i < count && r == 0; i++)
-		r = nec_records_list(dirs[i].text, found, err);
-	if (r == 0 && !append_matching(filter, found, array))
+		r = nec_records_list(dirs[i].text, records, err);
+	if (r == 0 && (!append_matching(filter, found, records, array) ||
+		       !append_matching(filter, records, NULL, array)))
 		r = nec_error_no_memory(err);
 	return r;
 }

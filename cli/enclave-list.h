@@ -30,6 +30,9 @@ bool cli_enclave_matches(const struct cli_enclave_filter *filter, const cJSON *e
 /* Whether an object is that of an enclave that has ended. */
 bool cli_enclave_has_ended(const cJSON *enclave);
 
+/* The enclave of an array with the same id; NULL when there is none. */
+const cJSON *cli_find_like(const cJSON *array, const cJSON *like);
+
 /* A member that is a text; "" when there is none. */
 const char *cli_enclave_text(const cJSON *enclave, const char *key);
 

@@ -7,9 +7,9 @@
  */
 #include "enclave-watch.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -20,6 +20,9 @@
 #include "report.h"
 
 enum { LOOK_USEC = 5000000, CANCEL_MSEC = 500, MAX_PROCESSES = 256 };
+
+/* How long a process that is killed may take to be gone. */
+enum { SETTLE_NSEC = 20000000, SETTLE_TIMES = 50 };
 
 /* nitro-cli's number for a directory that cannot be read. */
 enum { E_READ_FROM_DISK = 7 };
@@ -102,18 +105,6 @@ static void watch_everything(struct watch *watch)
 
 /* ---- what is printed ---- */
 
-static const cJSON *find(const cJSON *array, const cJSON *like)
-{
-	const char *id = cli_enclave_text(like, "EnclaveID");
-	const cJSON *enclave;
-
-	cJSON_ArrayForEach (enclave, array) {
-		if (strcmp(cli_enclave_text(enclave, "EnclaveID"), id) == 0)
-			return enclave;
-	}
-	return NULL;
-}
-
 static cJSON *copy_with_state(const cJSON *enclave, const char *state)
 {
 	cJSON *copy = nec_json_object();
@@ -153,13 +144,13 @@ static int print_change(const struct watch *watch, const cJSON *enclave, const c
 static bool is_shown(const struct watch *watch, const cJSON *enclave)
 {
 	return !cli_enclave_has_ended(enclave) || watch->options->ended ||
-	       (!watch->first && !find(watch->ended_before, enclave));
+	       (!watch->first && !cli_find_like(watch->ended_before, enclave));
 }
 
 /* NULL when nothing has happened to it that is worth a line. */
 static const char *event_of(const struct watch *watch, const cJSON *enclave)
 {
-	const cJSON *before = find(watch->known, enclave);
+	const cJSON *before = cli_find_like(watch->known, enclave);
 
 	if (!is_shown(watch, enclave))
 		return NULL;
@@ -186,7 +177,7 @@ static int print_changes(const struct watch *watch, const cJSON *now)
 	}
 	/* Of nitro-cli's enclaves nothing is left. */
 	cJSON_ArrayForEach (enclave, watch->known) {
-		if (status == 0 && !cli_enclave_has_ended(enclave) && !find(now, enclave))
+		if (status == 0 && !cli_enclave_has_ended(enclave) && !cli_find_like(now, enclave))
 			status = print_change(watch, enclave, "ended");
 	}
 	return status;
@@ -201,7 +192,7 @@ static bool has_news(const struct watch *watch, const cJSON *now)
 			return true;
 	}
 	cJSON_ArrayForEach (enclave, watch->known) {
-		if (!find(now, enclave))
+		if (!cli_find_like(now, enclave))
 			return true;
 	}
 	return watch->first;
