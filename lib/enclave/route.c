@@ -10,8 +10,8 @@
 
 static const char *const forms[] = {
 	[NEC_ROUTE_TO_ENCLAVE] = "[HOST:]PORT:ENCLAVE-PORT, as in 8080:80, or PATH:ENCLAVE-PORT",
-	[NEC_ROUTE_FROM_ENCLAVE] = "ENCLAVE-PORT:[HOST:]PORT, as in 8000:example.org:443, or "
-				   "ENCLAVE-PORT:PATH",
+	[NEC_ROUTE_FROM_ENCLAVE] = ("ENCLAVE-PORT:[HOST:]PORT, as in 8000:example.org:443, "
+				    "or ENCLAVE-PORT:PATH"),
 	[NEC_ROUTE_ECHO] = "a vsock port, as in 9000",
 };
 
