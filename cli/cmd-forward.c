@@ -227,8 +227,8 @@ static int attach(struct session *session, nec_error *err)
 
 	if (r < 0 || !enclave->socket.text[0])
 		return r;
-	return nec_watch_new(session->loop, enclave->socket.text, on_enclave_ended, session,
-			     &session->watch, err);
+	return nec_watch_new(session->loop, enclave->socket.text, !session->options->cid,
+			     on_enclave_ended, session, &session->watch, err);
 }
 
 static void on_enclave_ended(void *userdata)

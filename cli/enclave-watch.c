@@ -73,7 +73,7 @@ static bool watch_process(void *userdata, const char *socket_path)
 {
 	struct watch *watch = userdata;
 
-	if (nec_watch_new(watch->loop, socket_path, on_change, watch,
+	if (nec_watch_new(watch->loop, socket_path, true, on_change, watch,
 			  &watch->processes[watch->process_count], NULL) == 0)
 		watch->process_count++;
 	return watch->process_count < MAX_PROCESSES;

@@ -18,7 +18,8 @@ struct nec_lookup {
 	int fd;
 	char *host;
 	char service[8];
-	int result; /* of getaddrinfo(); EAI_AGAIN until it has answered */
+	atomic_bool done; /* what follows is written and will not change */
+	int result;       /* of getaddrinfo() */
 	struct addrinfo *list;
 };
 
@@ -54,6 +55,7 @@ static void *run(void *userdata)
 	/* Only loopback may be configured, which AI_ADDRCONFIG does not count. */
 	if (lookup->result != 0)
 		look_up(lookup, 0);
+	atomic_store(&lookup->done, true);
 	(void)!write(lookup->fd, &one, sizeof(one));
 	drop(lookup);
 	return NULL;
@@ -100,6 +102,7 @@ int nec_lookup_new(const char *host, uint16_t port, struct nec_lookup **ret, boo
 	}
 	look_up(lookup, AI_NUMERICHOST);
 	*ret_done = lookup->result == 0;
+	atomic_init(&lookup->done, *ret_done);
 	if (!*ret_done) {
 		lookup->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		r = lookup->fd < 0 ? -errno : start_thread(lookup);
@@ -120,9 +123,11 @@ int nec_lookup_get_fd(const struct nec_lookup *lookup)
 const struct addrinfo *nec_lookup_get_addresses(const struct nec_lookup *lookup,
 						const char **ret_reason)
 {
-	if (lookup->result == 0)
+	bool done = atomic_load(&lookup->done);
+
+	if (done && lookup->result == 0)
 		return lookup->list;
-	*ret_reason = gai_strerror(lookup->result);
+	*ret_reason = gai_strerror(done ? lookup->result : EAI_AGAIN);
 	return NULL;
 }
 

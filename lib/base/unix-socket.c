@@ -104,7 +104,8 @@ int nec_remove_dead_socket(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	fd = nec_connect_unix_type(path, SOCK_STREAM | SOCK_NONBLOCK);
+	/* Of another type than any listener's: that tells without a connection for it to accept. */
+	fd = nec_connect_unix_type(path, SOCK_DGRAM);
 	if (fd >= 0)
 		(void)close(fd);
 	if (fd == -ECONNREFUSED)

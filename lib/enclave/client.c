@@ -152,19 +152,13 @@ static int connect_until(const char *socket_path, uint64_t deadline)
 	return fd;
 }
 
-int nec_client_call(const char *socket_path, enum nec_command command,
-		    const struct nec_command_arguments *arguments, int msec, struct nec_answer *ret,
-		    nec_error *err)
+static int call_until(int fd, enum nec_command command,
+		      const struct nec_command_arguments *arguments, uint64_t deadline,
+		      struct nec_answer *ret, nec_error *err)
 {
-	uint64_t deadline = nec_loop_now() + (uint64_t)msec * 1000;
-	cleanup_close int fd = connect_until(socket_path, deadline);
 	struct nec_answer answer = { 0 };
-	int r;
+	int r = send_command(fd, command, arguments, err);
 
-	if (fd < 0)
-		return nec_error_set_system(err, NEC_E_ENCLAVE_CONNECTION, fd,
-					    "cannot connect to %s", socket_path);
-	r = send_command(fd, command, arguments, err);
 	if (r == 0 && answers_number(command))
 		r = read_number(fd, deadline, &answer.number, err);
 	if (r == 0 && !answers_only_number(command))
@@ -175,6 +169,26 @@ int nec_client_call(const char *socket_path, enum nec_command command,
 	}
 	*ret = answer;
 	return 0;
+}
+
+int nec_client_call_on(int fd, enum nec_command command,
+		       const struct nec_command_arguments *arguments, int msec,
+		       struct nec_answer *ret, nec_error *err)
+{
+	return call_until(fd, command, arguments, nec_loop_now() + (uint64_t)msec * 1000, ret, err);
+}
+
+int nec_client_call(const char *socket_path, enum nec_command command,
+		    const struct nec_command_arguments *arguments, int msec, struct nec_answer *ret,
+		    nec_error *err)
+{
+	uint64_t deadline = nec_loop_now() + (uint64_t)msec * 1000;
+	cleanup_close int fd = connect_until(socket_path, deadline);
+
+	if (fd < 0)
+		return nec_error_set_system(err, NEC_E_ENCLAVE_CONNECTION, fd,
+					    "cannot connect to %s", socket_path);
+	return call_until(fd, command, arguments, deadline, ret, err);
 }
 
 /* Hex digits as in the id of an enclave, @length of them; nothing else. */

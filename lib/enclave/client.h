@@ -26,6 +26,11 @@ int nec_client_call(const char *socket_path, enum nec_command command,
 		    const struct nec_command_arguments *arguments, int msec, struct nec_answer *ret,
 		    nec_error *err);
 
+/* The same on a connection that is there, its only command. */
+int nec_client_call_on(int fd, enum nec_command command,
+		       const struct nec_command_arguments *arguments, int msec,
+		       struct nec_answer *ret, nec_error *err);
+
 /* Called with each control socket; returns false to stop. */
 typedef bool (*nec_client_visit_fn)(void *userdata, const char *socket_path);
 

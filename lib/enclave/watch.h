@@ -8,12 +8,13 @@
 struct nec_watch;
 
 /*
- * Calls back once when the process that listens at the Unix socket @path is gone. Returns 0,
- * -ECONNREFUSED or -ENOENT when nobody listens there, or another negative errno
+ * Calls back once when the process that listens at the Unix socket @path is gone. @control: it is a
+ * control socket (see client.h), else the simulation's. Returns 0, or a negative errno
  * (NEC_E_ENCLAVE_CONNECTION).
  */
-int nec_watch_new(struct nec_loop *loop, const char *path, void (*ended)(void *userdata),
-		  void *userdata, struct nec_watch **ret, nec_error *err);
+int nec_watch_new(struct nec_loop *loop, const char *path, bool control,
+		  void (*ended)(void *userdata), void *userdata, struct nec_watch **ret,
+		  nec_error *err);
 
 /* Accepts NULL. */
 void nec_watch_free(struct nec_watch *watch);

@@ -19,6 +19,22 @@ static struct entry entries[ENTRIES];
 static unsigned int oldest;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* A child of fork() has only the thread that forked: another one's lock would stay for ever. */
+static void take_lock(void)
+{
+	(void)pthread_mutex_lock(&lock);
+}
+
+static void drop_lock(void)
+{
+	(void)pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void keep_lock_over_fork(void)
+{
+	(void)pthread_atfork(take_lock, drop_lock, drop_lock);
+}
+
 static ino_t inode_of(int fd)
 {
 	struct stat st;
@@ -39,12 +55,12 @@ void preload_fresh_add(int fd, const struct fresh *fresh)
 	ino_t inode = inode_of(fd);
 	struct entry *entry;
 
-	(void)pthread_mutex_lock(&lock);
+	take_lock();
 	entry = find(inode);
 	if (!entry)
 		entry = &entries[oldest++ % ENTRIES];
 	*entry = (struct entry){ .inode = inode, .fresh = *fresh };
-	(void)pthread_mutex_unlock(&lock);
+	drop_lock();
 }
 
 bool preload_fresh_get(int fd, struct fresh *ret)
@@ -52,11 +68,11 @@ bool preload_fresh_get(int fd, struct fresh *ret)
 	ino_t inode = inode_of(fd);
 	const struct entry *entry;
 
-	(void)pthread_mutex_lock(&lock);
+	take_lock();
 	entry = find(inode);
 	if (entry)
 		*ret = entry->fresh;
-	(void)pthread_mutex_unlock(&lock);
+	drop_lock();
 	return entry != NULL;
 }
 
@@ -65,9 +81,9 @@ void preload_fresh_remove(int fd)
 	ino_t inode = inode_of(fd);
 	struct entry *entry;
 
-	(void)pthread_mutex_lock(&lock);
+	take_lock();
 	entry = find(inode);
 	if (entry)
 		entry->inode = 0;
-	(void)pthread_mutex_unlock(&lock);
+	drop_lock();
 }

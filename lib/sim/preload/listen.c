@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A port of the parent that a program listens at: the file parent_<port> of the simulation. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "preload.h"
-#include "sim/vsock-name.h"
 
 /* Ports from here on are given to programs that want any. */
 static const uint32_t first_free_port = 1024;
+
+/* How long another program's removing is waited for. */
+enum { LOCK_RETRIES = 100, LOCK_RETRY_MSEC = 10 };
 
 /* What is taken away when the program ends by itself; one that is killed leaves a dead file, which
  * the next listener replaces. */
@@ -46,24 +52,21 @@ __attribute__((format(printf, 2, 3))) static bool path_of(struct sockaddr_un *to
 	return size > 0 && (size_t)size < sizeof(to->sun_path);
 }
 
-/* 0 when somebody listens, else ECONNREFUSED, ENOENT, ... The listener takes no notice of it: see
- * accept(). */
+/*
+ * 0 when there is somebody, else ECONNREFUSED, ENOENT, ... A socket of another type cannot connect:
+ * the kernel says so only if somebody is there, who does not notice it.
+ */
 static int probe(const struct sockaddr_un *address)
 {
-	const struct nec_vsock_name nobody = { 0 };
-	struct sockaddr_un name;
-	socklen_t size = nec_vsock_name_make(&nobody, (uint32_t)getpid(), random_number(), &name);
-	int fd = PRELOAD_NEXT(socket)(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = PRELOAD_NEXT(socket)(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int error = 0;
 
-	if (fd < 0)
-		return errno;
-	if (PRELOAD_NEXT(bind)(fd, (struct sockaddr *)&name, size) < 0 ||
+	if (fd < 0 ||
 	    PRELOAD_NEXT(connect)(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		error = errno;
-	(void)close(fd);
-	/* Too many wait, or it is of the other type: alive. */
-	return error == EAGAIN || error == EPROTOTYPE ? 0 : error;
+	if (fd >= 0)
+		(void)close(fd);
+	return error == EPROTOTYPE ? 0 : error;
 }
 
 static bool is_taken(uint32_t port)
@@ -90,6 +93,29 @@ int preload_bind(int fd, const struct sockaddr_vm *address)
 	return 0;
 }
 
+/*
+ * Between finding a file dead and removing it somebody else may have replaced it, so whoever
+ * removes one has the folder's lock, as in lib/base/unix-socket.c. Returns whether it is gone.
+ */
+static bool remove_dead(const struct sockaddr_un *address)
+{
+	int folder = PRELOAD_NEXT(open)(preload_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool gone = false;
+
+	for (int i = 0; folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (i == LOCK_RETRIES || (errno != EWOULDBLOCK && errno != EINTR)) {
+			(void)close(folder);
+			return false;
+		}
+		(void)poll(NULL, 0, LOCK_RETRY_MSEC);
+	}
+	if (folder >= 0 && probe(address) == ECONNREFUSED)
+		gone = unlink(address->sun_path) == 0 || errno == ENOENT;
+	if (folder >= 0)
+		(void)close(folder);
+	return gone;
+}
+
 /* Gives the socket, which listens already, the name that enclaves find. */
 static int link_as(const char *own, const struct sockaddr_un *address)
 {
@@ -98,10 +124,9 @@ static int link_as(const char *own, const struct sockaddr_un *address)
 			return 0;
 		if (errno != EEXIST)
 			return -1;
-		if (probe(address) != ECONNREFUSED)
-			return preload_fail(EADDRINUSE);
 		/* Of a program that was killed. */
-		(void)unlink(address->sun_path);
+		if (!remove_dead(address))
+			return preload_fail(EADDRINUSE);
 	}
 	return preload_fail(EADDRINUSE);
 }
@@ -169,7 +194,7 @@ __attribute__((destructor)) static void take_away(void)
 			continue;
 		if (fstat(published[i].fd, &st) == 0 && st.st_ino == published[i].socket)
 			(void)close(published[i].fd);
-		if (path_of(&address, "%s", published[i].path) && probe(&address) == ECONNREFUSED)
-			(void)unlink(address.sun_path);
+		if (path_of(&address, "%s", published[i].path))
+			(void)remove_dead(&address);
 	}
 }

@@ -26,11 +26,20 @@ void *preload_next(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
+/* Once: a program may change its environment at any time, in any thread. */
+static char sockets[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+
+__attribute__((constructor)) static void read_dir(void)
+{
+	const char *wish = getenv("NEC_SIM_SOCKETS");
+
+	if (wish && strlen(wish) < sizeof(sockets))
+		memcpy(sockets, wish, strlen(wish) + 1);
+}
+
 const char *preload_dir(void)
 {
-	const char *dir = getenv("NEC_SIM_SOCKETS");
-
-	return dir ? dir : "";
+	return sockets;
 }
 
 int preload_fail(int error)
@@ -167,28 +176,20 @@ EXPORTED int connect(int fd, const struct sockaddr *address, socklen_t size)
 
 EXPORTED int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 {
+	struct sockaddr_un name = { 0 };
+	socklen_t name_size = sizeof(name);
 	struct sockaddr_vm self;
 	struct sockaddr_vm peer;
+	int accepted;
 
 	if (kind_of(fd, &self, &peer) != KIND_LISTENER)
 		return PRELOAD_NEXT(accept4)(fd, address, size, flags);
-	for (;;) {
-		struct sockaddr_un name = { 0 };
-		socklen_t name_size = sizeof(name);
-		int accepted =
-			PRELOAD_NEXT(accept4)(fd, (struct sockaddr *)&name, &name_size, flags);
-
-		if (accepted < 0)
-			return accepted;
-		peer = peer_address(&name, name_size);
-		/* CID 0 only looked whether somebody listens. */
-		if (peer.svm_cid == 0) {
-			(void)close(accepted);
-			continue;
-		}
-		hand_out(&peer, sizeof(peer), address, size);
+	accepted = PRELOAD_NEXT(accept4)(fd, (struct sockaddr *)&name, &name_size, flags);
+	if (accepted < 0)
 		return accepted;
-	}
+	peer = peer_address(&name, name_size);
+	hand_out(&peer, sizeof(peer), address, size);
+	return accepted;
 }
 
 EXPORTED int accept(int fd, struct sockaddr *address, socklen_t *size)
