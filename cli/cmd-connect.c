@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec connect: a port of an enclave on stdin and stdout. */
 #include <poll.h>
+#include <signal.h>
 
 #include "base/error.h"
 #include "base/loop.h"
@@ -103,9 +104,12 @@ static int run(struct cli *cli, const void *data)
 	nec_error err = NEC_ERROR_INIT;
 	cleanup_close int fd = open_port(cli, data, &err);
 
-	if (fd < 0 || nec_relay(STDIN_FILENO, STDOUT_FILENO, fd, cli->cancel, &err) < 0)
-		return cli_fail(cli, &err, 0);
-	return 0;
+	if (fd >= 0 && nec_relay(STDIN_FILENO, STDOUT_FILENO, fd, cli->cancel, &err) == 0)
+		return 0;
+	/* So ssh ends its ProxyCommand each time: a word about it would be noise. */
+	if (fd >= 0 && *cli->cancel == SIGHUP)
+		return 128 + SIGHUP;
+	return cli_fail(cli, &err, 0);
 }
 
 const struct cli_command cli_cmd_connect = {
