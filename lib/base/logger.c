@@ -20,6 +20,8 @@
 #define LOG_NAME       "nitro_enclaves.log"
 
 /* What a group may write is there for all of it. */
+enum { REPORT_TRIES = 8 };
+
 enum { LOG_MODE = 0664, DIR_MODE = 0775, REPORT_MODE = 0644 };
 
 static const struct {
@@ -304,14 +306,18 @@ bool nec_logger_write_report(struct nec_logger *logger, const char *text, char *
 {
 	char path[PATH_MAX + 64];
 	size_t length = strlen(text);
+	unsigned int tries = 0;
 	ssize_t written;
 	int fd;
 
 	if (!logger->places.dir[0])
 		return false;
 	make_dir(logger);
-	report_path(logger, path, sizeof(path));
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, REPORT_MODE);
+	/* Somebody else's may have failed in the same nanosecond. */
+	do {
+		report_path(logger, path, sizeof(path));
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, REPORT_MODE);
+	} while (fd < 0 && errno == EEXIST && ++tries < REPORT_TRIES);
 	if (fd < 0) {
 		note_trouble(logger, errno, path);
 		return false;

@@ -66,5 +66,6 @@ void probe_libraries(struct probing *probing, struct nec_probe_result *result);
 /* probe-simulation.c */
 void probe_qemu(struct probing *probing, struct nec_probe_result *result);
 void probe_kvm(struct probing *probing, struct nec_probe_result *result);
+void probe_loopback(struct probing *probing, struct nec_probe_result *result);
 
 #endif

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+/* clang-format off: needs the type sa_family_t from above */
+#include <linux/vm_sockets.h>
+/* clang-format on */
 
 #include "base/arch.h"
 #include "base/error.h"
@@ -88,4 +92,19 @@ void probe_kvm(struct probing *probing, struct nec_probe_result *result)
 	}
 	probe_warn(result, "KVM is there and does not run guests: they run by software emulation, "
 			   "slowly");
+}
+
+/* A convenience: both ways out are as good. CID 1 can be bound only where there is loopback. */
+void probe_loopback(struct probing *probing, struct nec_probe_result *result)
+{
+	const struct nec_device *device = &probing->device;
+	int fd = device->ops->vsock_listen(device, VMADDR_CID_LOCAL, VMADDR_PORT_ANY);
+
+	if (fd < 0) {
+		probe_ok(result, "there is no vsock loopback: programs that enclaves connect to "
+				 "have to use `nec listen` or `nec sim exec`");
+		return;
+	}
+	(void)close(fd);
+	probe_ok(result, "enclaves reach programs that listen with AF_VSOCK");
 }

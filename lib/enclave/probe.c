@@ -21,11 +21,12 @@ enum {
 	VSOCK = 1 << 5,
 	QEMU = 1 << 6,
 	KVM = 1 << 7,
-	MEMORY = 1 << 8,
-	SOCKETS = 1 << 9,
-	ENCLAVES = 1 << 10,
-	HOLDER = 1 << 11,
-	LIBRARIES = 1 << 12
+	LOOPBACK = 1 << 8,
+	MEMORY = 1 << 9,
+	SOCKETS = 1 << 10,
+	ENCLAVES = 1 << 11,
+	HOLDER = 1 << 12,
+	LIBRARIES = 1 << 13
 };
 
 enum { NITRO = 1 << NEC_BACKEND_NITRO, SIMULATION = 1 << NEC_BACKEND_QEMU };
@@ -44,6 +45,7 @@ static const struct check {
 	{ VSOCK, "vsock", NITRO, probe_vsock },
 	{ QEMU, "qemu", SIMULATION, probe_qemu },
 	{ KVM, "kvm", SIMULATION, probe_kvm },
+	{ LOOPBACK, "loopback", SIMULATION, probe_loopback },
 	{ MEMORY, "memory", NITRO | SIMULATION, probe_memory },
 	{ SOCKETS, "sockets", NITRO | SIMULATION, probe_sockets },
 	{ ENCLAVES, "enclaves", NITRO | SIMULATION, probe_enclaves },
