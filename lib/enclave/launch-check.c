@@ -134,12 +134,11 @@ uint64_t nec_launch_memory_bytes(const struct nec_launch_request *request)
 	return request->memory_mib > UINT64_MAX / MIB ? UINT64_MAX : request->memory_mib * MIB;
 }
 
-static int check_memory(const struct nec_host *host, const struct nec_launch_request *request,
-			const nec_eif *eif, nec_error *err)
+int nec_launch_check_memory(const struct nec_launch_request *request, const nec_eif *eif,
+			    nec_error *err)
 {
 	uint64_t size_mib = eif->layout.size_bytes / MIB + (eif->layout.size_bytes % MIB != 0);
 	uint64_t bytes = nec_launch_memory_bytes(request);
-	struct nec_memory_plan plan;
 
 	/* nitro-cli's rule, and its number: whole MiB, times four */
 	if (eif->layout.size_bytes > bytes / 4)
@@ -152,7 +151,16 @@ static int check_memory(const struct nec_host *host, const struct nec_launch_req
 				     "%llu MiB are asked for, an enclave needs at least %llu MiB",
 				     (unsigned long long)request->memory_mib,
 				     (unsigned long long)(NEC_ENCLAVE_MEMORY_MIN / MIB));
-	return nec_memory_plan(&host->hugepages, nec_launch_node(host, request), bytes, &plan, err);
+	return 0;
+}
+
+static int plan_memory(const struct nec_host *host, const struct nec_launch_request *request,
+		       nec_error *err)
+{
+	struct nec_memory_plan plan;
+
+	return nec_memory_plan(&host->hugepages, nec_launch_node(host, request),
+			       nec_launch_memory_bytes(request), &plan, err);
 }
 
 int nec_launch_check(const struct nec_host *host, const struct nec_cpuset *used,
@@ -168,7 +176,9 @@ int nec_launch_check(const struct nec_host *host, const struct nec_cpuset *used,
 	if (r >= 0)
 		r = request->cpus.count ? check_cpu_ids(host, &free, &request->cpus, err)
 					: check_cpu_count(host, &free, request->cpu_count, err);
-	return r < 0 ? r : check_memory(host, request, eif, err);
+	if (r >= 0)
+		r = nec_launch_check_memory(request, eif, err);
+	return r < 0 ? r : plan_memory(host, request, err);
 }
 
 int32_t nec_launch_node(const struct nec_host *host, const struct nec_launch_request *request)

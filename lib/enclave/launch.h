@@ -32,6 +32,13 @@
 int nec_launch_check(const struct nec_host *host, const struct nec_cpuset *used,
 		     const struct nec_launch_request *request, const nec_eif *eif, nec_error *err);
 
+/*
+ * The part of it that is about the image and the memory only, and holds for a simulation as well.
+ * Returns 0 or -EINVAL (NEC_E_MEMORY_FOR_IMAGE, NEC_E_MEMORY_MINIMUM).
+ */
+int nec_launch_check_memory(const struct nec_launch_request *request, const nec_eif *eif,
+			    nec_error *err);
+
 /* The NUMA node whose huge pages the enclave needs: that of its CPUs. */
 int32_t nec_launch_node(const struct nec_host *host, const struct nec_launch_request *request);
 

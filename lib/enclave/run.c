@@ -17,6 +17,7 @@
 #include "base/unix-socket.h"
 #include "enclave/frame.h"
 #include "enclave/holder.h"
+#include "enclave/launch.h"
 #include "enclave/name.h"
 #include "enclave/run-check.h"
 
@@ -429,6 +430,8 @@ static int check(struct launch *launch, nec_eif *eif, const struct nec_pcr_pins 
 		r = check_cpus(&request->cpus, err);
 	if (r == 0 && request->backend == NEC_BACKEND_NITRO)
 		r = nec_run_check(launch->context, request, eif, err);
+	else if (r == 0)
+		r = nec_launch_check_memory(request, eif, err);
 	if (r < 0)
 		return r;
 	tell_step(launch, "check", nec_loop_now() - begin, 0);
