@@ -72,29 +72,26 @@ static void fixed_text(struct codec *codec, char *value, size_t size)
 	free(copy);
 }
 
+/* At most @max; @what it is, for the message. */
+static void small_number(struct codec *codec, uint32_t *value, uint32_t max, const char *what)
+{
+	uint64_t wide = *value;
+
+	number(codec, &wide);
+	if (codec->to || codec->result < 0)
+		return;
+	if (wide > max)
+		codec->result = nec_error_set(codec->err, NEC_E_TOO_LARGE, -EBADMSG,
+					      "launch message: %" PRIu64 " is no %s", wide, what);
+	else
+		*value = (uint32_t)wide;
+}
+
 static void cpu_ids(struct codec *codec, struct nec_cpu_ids *cpus)
 {
-	uint64_t count = cpus->count;
-
-	number(codec, &count);
-	if (codec->result == 0 && count > NEC_LAUNCH_MAX_CPUS)
-		codec->result =
-			nec_error_set(codec->err, NEC_E_TOO_LARGE, -EBADMSG,
-				      "more than %d CPUs for one enclave", NEC_LAUNCH_MAX_CPUS);
-	if (codec->result < 0)
-		return;
-	cpus->count = (uint32_t)count;
-	for (uint32_t i = 0; i < cpus->count; i++) {
-		uint64_t id = cpus->ids[i];
-
-		number(codec, &id);
-		if (codec->result == 0 && id > UINT32_MAX)
-			codec->result = nec_error_set(codec->err, NEC_E_TOO_LARGE, -EBADMSG,
-						      "launch message: CPU %" PRIu64, id);
-		if (codec->result < 0)
-			return;
-		cpus->ids[i] = (uint32_t)id;
-	}
+	small_number(codec, &cpus->count, NEC_LAUNCH_MAX_CPUS, "number of CPUs");
+	for (uint32_t i = 0; codec->result == 0 && i < cpus->count; i++)
+		small_number(codec, &cpus->ids[i], UINT32_MAX, "CPU");
 }
 
 static void request_fields(struct codec *codec, struct nec_launch_request *request)
@@ -126,16 +123,15 @@ static void started_fields(struct codec *codec, struct nec_launch_started *start
 
 static void failed_fields(struct codec *codec, nec_error *failed)
 {
-	uint64_t code = failed->code;
-	uint64_t os_error = (uint64_t)failed->os_error;
+	uint32_t code = (uint32_t)failed->code;
+	uint32_t os_error = (uint32_t)failed->os_error;
 
-	number(codec, &code);
-	number(codec, &os_error);
-	if (codec->result == 0 && (code > INT_MAX || os_error > INT_MAX))
-		codec->result = nec_error_set(codec->err, NEC_E_SYSTEM, -EBADMSG,
-					      "launch message: not an error's number");
-	failed->code = (enum nec_error_code)code;
-	failed->os_error = (int)os_error;
+	small_number(codec, &code, INT_MAX, "error");
+	small_number(codec, &os_error, INT_MAX, "errno");
+	if (codec->from) {
+		failed->code = (enum nec_error_code)code;
+		failed->os_error = (int)os_error;
+	}
 	fixed_text(codec, failed->message, sizeof(failed->message));
 	fixed_text(codec, failed->hint, sizeof(failed->hint));
 }
