@@ -22,7 +22,7 @@ enum { MAX_CLIENTS = 256, MAX_FOREIGN_CLIENTS = 128 };
 enum { MAX_LOGGED_REFUSALS = 100 };
 
 /* From connect to the last byte of the answer. */
-static const uint64_t client_usec = 10000000;
+enum { CLIENT_USEC = 10000000 };
 
 struct client {
 	struct control *control;
@@ -214,10 +214,13 @@ static void finish_command(struct client *client, const struct nec_command_argum
 		   "Received command: %s from user %u", nec_command_name(client->command),
 		   client->uid);
 	answer_command(client, arguments);
-	if (client->terminate)
-		holder_terminate(holder, "by command");
-	else
+	if (!client->terminate) {
 		begin_answer(client);
+		return;
+	}
+	/* What else it sends is not read any more. */
+	nec_source_set_events(client->source, 0);
+	holder_terminate(holder, "by command");
 }
 
 /* The command's second frame is its first once more. */
@@ -272,13 +275,17 @@ static void on_client(void *userdata, uint32_t events)
 	struct client *client = userdata;
 	int r;
 
-	if (client->terminate)
-		return; /* it waits for the end of the enclave */
+	if (client->terminate) {
+		/* It waits for the end of the enclave, or no longer: a hang-up would be told for
+		 * ever. */
+		if (events & (EPOLLHUP | EPOLLERR))
+			remove_client(client);
+		return;
+	}
 	if (client->answering) {
 		send_answer(client);
 		return;
 	}
-	(void)events;
 	r = nec_frame_read(&client->reader, client->fd, NULL);
 	if (r < 0)
 		remove_client(client);
@@ -323,6 +330,13 @@ static struct client *add_client(struct control *control, int fd, uid_t uid, boo
 	return client;
 }
 
+static uint64_t time_of_client(const struct control *control)
+{
+	uint64_t wish = control->holder->host->client_usec;
+
+	return wish ? wish : CLIENT_USEC;
+}
+
 static void on_connection(void *userdata, int fd)
 {
 	struct control *control = userdata;
@@ -336,8 +350,8 @@ static void on_connection(void *userdata, int fd)
 	if (!client)
 		(void)close(fd);
 	else if (nec_loop_add_fd(loop, fd, EPOLLIN, on_client, client, &client->source, NULL) < 0 ||
-		 nec_loop_add_timer(loop, client_usec, on_deadline, client, &client->deadline,
-				    NULL) < 0)
+		 nec_loop_add_timer(loop, time_of_client(control), on_deadline, client,
+				    &client->deadline, NULL) < 0)
 		remove_client(client);
 }
 

@@ -25,6 +25,8 @@ struct nec_holder_host {
 			     nec_error *err);
 	/* Who is at the other end of a Unix socket. Returns 0 or a negative errno. */
 	int (*get_peer)(int fd, uid_t *ret);
+	/* What a client has from connect to the last byte of its answer; 0 for ten seconds. */
+	uint64_t client_usec;
 };
 extern const struct nec_holder_host nec_holder_host;
 

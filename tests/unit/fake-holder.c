@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -132,10 +133,20 @@ static int get_peer(int fd, uid_t *ret)
 	return 0;
 }
 
-static const struct nec_holder_host host = {
-	.start_backend = start_backend,
-	.get_peer = get_peer,
-};
+/* In its process. */
+static int run_holder(int launcher)
+{
+	const struct nec_holder_host host = {
+		.start_backend = start_backend,
+		.get_peer = get_peer,
+		.client_usec = inside.world->client_usec,
+	};
+	const struct rlimit few = { inside.world->descriptors, inside.world->descriptors };
+
+	if (few.rlim_max && setrlimit(RLIMIT_NOFILE, &few) < 0)
+		return 99;
+	return nec_holder_run(launcher, &host);
+}
 
 int fake_holder_set_up(void **state)
 {
@@ -280,7 +291,7 @@ void fake_holder_start(struct fake_holder *f)
 		inside.world = f->world;
 		inside.wire = wire[1];
 		inside.console = console[1];
-		exit(nec_holder_run(launcher[1], &host));
+		exit(run_holder(launcher[1]));
 	}
 	(void)close(launcher[1]);
 	(void)close(wire[1]);

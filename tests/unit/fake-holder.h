@@ -24,6 +24,8 @@ struct fake_world {
 	bool other_image; /* the file was changed before the holder opened it */
 	bool no_debug;    /* the enclave is not in debug mode */
 	uint64_t timeout; /* microseconds for the boot; 0 for a long time */
+	uint64_t client_usec;     /* that a client has; 0 for ten seconds */
+	unsigned int descriptors; /* that the holder may have; 0 for many */
 };
 
 struct fake_holder {

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "enclave/frame.h"
@@ -343,7 +344,183 @@ static void foreigners__cannot_take_all_connections(void **state)
 		(void)close(fds[i]);
 }
 
+/* What the holder's process has computed so far. */
+static uint64_t holder_cpu_usec(const struct fake_holder *f)
+{
+	struct timespec used = { 0 };
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(f->pid, &clock), 0);
+	(void)clock_gettime(clock, &used);
+	return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+/* A loop that spins burns half a second here. */
+static void assert_sleeps(const struct fake_holder *f)
+{
+	const struct timespec half = { .tv_nsec = 500000000 };
+	uint64_t before = holder_cpu_usec(f);
+
+	(void)nanosleep(&half, NULL);
+	assert_true(holder_cpu_usec(f) - before < 100000);
+}
+
+static void client__that_writes_byte_by_byte_is_answered(void **state)
+{
+	const struct nec_command_arguments arguments = { .name = (char *)"one" };
+	cleanup_buffer struct nec_buffer bytes = { 0 };
+	struct fake_holder *f = *state;
+	uint64_t number = 0;
+	int fd;
+
+	fake_holder_boot(f, "{}");
+	nec_command_encode(NEC_COMMAND_GET_ID_BY_NAME, &arguments, &bytes);
+	fd = connect_to(f);
+	for (size_t i = 0; i < bytes.size; i++)
+		send_bytes(fd, bytes.data + i, 1);
+	assert_int_equal(recv(fd, &number, sizeof(number), MSG_WAITALL), sizeof(number));
+	assert_int_equal(number, NEC_PROTOCOL_CONFIRM);
+	(void)close(fd);
+}
+
+/* Silent, slow, or not reading: a connection has its time, and then it is closed. */
+static void client__that_is_silent_is_closed_in_time(void **state)
+{
+	static const uint8_t half[] = { 9, 0, 0, 0 };
+	struct fake_holder *f = *state;
+	int silent;
+	int slow;
+
+	f->world->client_usec = 200000;
+	fake_holder_boot(f, "{}");
+	silent = connect_to(f);
+	slow = connect_to(f);
+	send_bytes(slow, half, sizeof(half));
+	assert_closed(silent);
+	assert_closed(slow);
+	assert_serves(f);
+}
+
+static void frame__of_garbage_closes_the_connection(void **state)
+{
+	static const uint8_t payloads[][4] = { { 0xff, 0xff, 0xff, 0xff },
+					       { 0xa0 },
+					       { 0x65, 'a' },
+					       { 0x9f, 0x9f, 0x9f, 0x9f },
+					       { 0x7b, 0xff, 0xff, 0xff } };
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	for (size_t i = 0; i < ARRAY_SIZE(payloads); i++) {
+		cleanup_buffer struct nec_buffer frame = { 0 };
+		int fd = connect_to(f);
+
+		nec_frame_append(&frame, payloads[i], sizeof(payloads[i]));
+		send_bytes(fd, frame.data, frame.size);
+		assert_closed(fd);
+	}
+	/* The command is good, its arguments are not. */
+	for (size_t i = 0; i < ARRAY_SIZE(payloads); i++) {
+		cleanup_buffer struct nec_buffer frame = { 0 };
+		int fd = connect_to(f);
+
+		send_command_text(fd, "GetIDbyName", "GetIDbyName");
+		nec_frame_append(&frame, payloads[i], sizeof(payloads[i]));
+		send_bytes(fd, frame.data, frame.size);
+		assert_closed(fd);
+	}
+	assert_serves(f);
+}
+
+/* As many connections as descriptors: those who come later wait, and nobody spins or dies. */
+static void descriptors__that_run_out_end_nothing(void **state)
+{
+	enum { MANY = 60 };
+	struct fake_holder *f = *state;
+	int fds[MANY];
+
+	f->world->descriptors = 40;
+	fake_holder_boot(f, "{}");
+	for (size_t i = 0; i < MANY; i++)
+		fds[i] = connect_to(f);
+	assert_sleeps(f);
+	for (size_t i = 0; i < MANY; i++)
+		(void)close(fds[i]);
+	assert_serves(f);
+}
+
+/* ---- nitro-cli's frames, byte for byte as the contract has them ---- */
+
+#define CONFIRM "\xc0\xee\0\0\0\0\0\0"
+#define OK      "\x09\0\0\0\0\0\0\0\xa1\x66Status\0"
+
+static void assert_answers(const struct fake_holder *f, const char *sent, size_t sent_size,
+			   const char *expected, size_t size)
+{
+	char got[512];
+	int fd = connect_to(f);
+
+	assert_true(size < sizeof(got));
+	send_bytes(fd, sent, sent_size);
+	/* Exactly that, and then the end of the stream. */
+	assert_int_equal(recv(fd, got, sizeof(got), MSG_WAITALL), size);
+	assert_memory_equal(got, expected, size);
+	(void)close(fd);
+}
+#define ASSERT_ANSWERS(f, sent, expected) \
+	assert_answers((f), (sent), sizeof(sent) - 1, (expected), sizeof(expected) - 1)
+
+static void recorded_frames__of_nitro_cli_get_its_answers(void **state)
+{
+	struct fake_holder *f = *state;
+
+	fake_holder_boot(f, "{}");
+	ASSERT_ANSWERS(f,
+		       "\x0f\0\0\0\0\0\0\0\x6eGetEnclaveName"
+		       "\x0f\0\0\0\0\0\0\0\x6eGetEnclaveName",
+		       CONFIRM "\x16\0\0\0\0\0\0\0\xa1\x6dStdOutMessage\x66\"one\"\n" OK);
+	ASSERT_ANSWERS(f,
+		       "\x0e\0\0\0\0\0\0\0\x6dGetEnclaveCID"
+		       "\x0e\0\0\0\0\0\0\0\x6dGetEnclaveCID",
+		       "\x14\0\0\0\0\0\0\0");
+	ASSERT_ANSWERS(f,
+		       "\x10\0\0\0\0\0\0\0\x6fGetEnclaveFlags"
+		       "\x10\0\0\0\0\0\0\0\x6fGetEnclaveFlags",
+		       "\x01\0\0\0\0\0\0\0");
+	/* Another's name: a status and no text. */
+	ASSERT_ANSWERS(f,
+		       "\x0c\0\0\0\0\0\0\0\x6bGetIDbyName"
+		       "\x0c\0\0\0\0\0\0\0\x6bGetIDbyName"
+		       "\x04\0\0\0\0\0\0\0\x63two",
+		       CONFIRM OK);
+	assert_serves(f);
+}
+
 /* ---- its end ---- */
+
+static void terminate__whose_client_leaves_does_not_spin(void **state)
+{
+	const struct nec_command_arguments arguments = { 0 };
+	cleanup_buffer struct nec_buffer bytes = { 0 };
+	struct fake_holder *f = *state;
+	int leaves;
+	int talks;
+
+	fake_holder_boot(f, "{}");
+	f->world->slow_end = true;
+	nec_command_encode(NEC_COMMAND_TERMINATE, &arguments, &bytes);
+	leaves = connect_to(f);
+	talks = connect_to(f);
+	send_bytes(leaves, bytes.data, bytes.size);
+	fake_holder_expect_backend(f, 'f');
+	send_bytes(talks, bytes.data, bytes.size);
+	send_bytes(talks, bytes.data, bytes.size);
+	(void)close(leaves);
+	assert_sleeps(f);
+	fake_holder_tell(f, 'g');
+	assert_int_equal(fake_holder_wait(f), 0);
+	(void)close(talks);
+}
 
 static void terminate__is_answered_when_the_backend_is_gone(void **state)
 {
@@ -711,6 +888,12 @@ int main(void)
 		TEST(root__may_do_everything),
 		TEST(client__that_is_slow_holds_up_nobody),
 		TEST(client__that_never_reads_holds_up_nobody),
+		TEST(client__that_writes_byte_by_byte_is_answered),
+		TEST(client__that_is_silent_is_closed_in_time),
+		TEST(frame__of_garbage_closes_the_connection),
+		TEST(descriptors__that_run_out_end_nothing),
+		TEST(recorded_frames__of_nitro_cli_get_its_answers),
+		TEST(terminate__whose_client_leaves_does_not_spin),
 		TEST(clients__are_served_a_hundred_at_a_time),
 		TEST(foreigners__cannot_take_all_connections),
 		TEST(terminate__is_answered_when_the_backend_is_gone),
