@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec console: read what an enclave in debug mode writes. */
-#include <unistd.h>
+#include <inttypes.h>
 
 #include "base/error.h"
 #include "base/loop.h"
 #include "console-copy.h"
+#include "console-recorded.h"
 #include "enclave-options.h"
 #include "report.h"
 #include "values.h"
@@ -12,19 +13,45 @@
 struct console_options {
 	const char *id;
 	const char *name;
+	const char *cid;
 	const char *timeout;
+	bool recorded;
 	const char *output;
 };
 
 static const struct cli_option console_rows[] = {
-	CLI_ENCLAVE_ID_ROW(struct console_options),
-	CLI_ENCLAVE_NAME_ROW(struct console_options),
+	{ .name = "enclave-id",
+	  .type = CLI_VALUE,
+	  .help = "the enclave's id",
+	  .offset = offsetof(struct console_options, id),
+	  .required = true,
+	  .unless = "enclave-name cid",
+	  .conflicts = "enclave-name cid" },
+	{ .name = "enclave-name",
+	  .type = CLI_VALUE,
+	  .help = "the enclave's name",
+	  .offset = offsetof(struct console_options, name),
+	  .required = true,
+	  .unless = "enclave-id cid",
+	  .conflicts = "cid" },
+	{ .name = "cid",
+	  .type = CLI_VALUE,
+	  .help = "the enclave's CID",
+	  .offset = offsetof(struct console_options, cid),
+	  .required = true,
+	  .unless = "enclave-id enclave-name",
+	  .kind = CLI_NUMBER },
 	{ .name = "disconnect-timeout",
 	  .type = CLI_VALUE,
 	  .value = "seconds",
 	  .help = "leave after this time; 0 is never",
 	  .offset = offsetof(struct console_options, timeout),
 	  .kind = CLI_NUMBER },
+	{ .name = "recorded",
+	  .type = CLI_FLAG,
+	  .help = "print what was written so far and leave; also of an enclave that has ended",
+	  .offset = offsetof(struct console_options, recorded),
+	  .conflicts = "disconnect-timeout" },
 	CLI_ERROR_OUTPUT_ROW(struct console_options),
 	{ .name = NULL },
 };
@@ -32,26 +59,64 @@ static const struct cli_option console_rows[] = {
 static const struct cli_example console_examples[] = {
 	{ .text = "Follow the console of an enclave",
 	  .command = "nec console --enclave-name hello" },
+	{ .text = "What it wrote before it ended",
+	  .command = "nec console --enclave-name hello --recorded" },
 	{ .command = NULL },
 };
+
+static int find_by_cid(uint64_t cid, char **ret, nec_error *err)
+{
+	const struct cli_enclave_filter filter = { .has_cid = true, .cid = cid };
+	cleanup_json cJSON *array = nec_json_array();
+	unsigned int failed = 0;
+	int r = cli_list_enclaves(&filter, false, false, array, &failed, err);
+
+	if (r < 0)
+		return r;
+	if (!array->child)
+		return nec_error_set(err, NEC_E_ENCLAVE_ID, -ENOENT, "no enclave has CID %" PRIu64,
+				     cid);
+	return cli_find_enclave(cli_enclave_text(array->child, "EnclaveID"), NULL, ret, err);
+}
+
+static int print_recorded(struct cli *cli, const struct cli_enclave_filter *filter)
+{
+	nec_error err = NEC_ERROR_INIT;
+	cleanup_close int fd = cli_console_open_recorded(filter, &err);
+
+	return fd < 0 ? cli_fail(cli, &err, 0) : cli_console_copy(cli, fd, 0);
+}
+
+static int print_live(struct cli *cli, const char *control, uint64_t seconds)
+{
+	uint64_t deadline = seconds ? nec_loop_now() + seconds * 1000000 : 0;
+	nec_error err = NEC_ERROR_INIT;
+	cleanup_close int fd = cli_console_connect(cli, control, &err);
+
+	return fd < 0 ? cli_fail(cli, &err, 0) : cli_console_copy(cli, fd, deadline);
+}
 
 static int run(struct cli *cli, const void *data)
 {
 	const struct console_options *options = data;
+	struct cli_enclave_filter filter = {
+		.id = options->id,
+		.name = options->name,
+		.has_cid = options->cid != NULL,
+	};
 	cleanup_free char *control = NULL;
-	cleanup_close int fd = -1;
 	uint64_t seconds = 0;
-	uint64_t deadline;
 	nec_error err = NEC_ERROR_INIT;
+	int r = options->cid ? cli_parse_u64("cid", options->cid, &filter.cid, &err) : 0;
 
-	if (cli_find_enclave(options->id, options->name, &control, &err) < 0)
-		return cli_fail(cli, &err, 0);
-	if (options->timeout &&
-	    cli_parse_u64("disconnect-timeout", options->timeout, &seconds, &err) < 0)
-		return cli_fail(cli, &err, 0);
-	deadline = seconds ? nec_loop_now() + seconds * 1000000 : 0;
-	fd = cli_console_connect(cli, control, &err);
-	return fd < 0 ? cli_fail(cli, &err, 0) : cli_console_copy(cli, fd, deadline);
+	if (r == 0 && options->recorded)
+		return print_recorded(cli, &filter);
+	if (r == 0)
+		r = options->cid ? find_by_cid(filter.cid, &control, &err)
+				 : cli_find_enclave(options->id, options->name, &control, &err);
+	if (r == 0 && options->timeout)
+		r = cli_parse_u64("disconnect-timeout", options->timeout, &seconds, &err);
+	return r < 0 ? cli_fail(cli, &err, 0) : print_live(cli, control, seconds);
 }
 
 const struct cli_command cli_cmd_console = {
@@ -59,7 +124,12 @@ const struct cli_command cli_cmd_console = {
 	.summary = "Read the console of an enclave in debug mode",
 	.description =
 		"Prints what the enclave has written since its start, then what it writes, until it "
-		"ends or --disconnect-timeout is over. Several readers do not disturb each other.",
+		"ends or --disconnect-timeout is over. Several readers do not disturb each other.\n\n"
+		"With --recorded it prints what the enclave has written so far, and ends. That works "
+		"for enclaves that have ended, too, the ones that did not come up among them; of "
+		"several with one name for the one that runs, else for the last one.\n\n"
+		"An enclave that nitro-cli holds has its console at the hypervisor only: nothing of it "
+		"is recorded here.",
 	.options = console_rows,
 	.examples = console_examples,
 	.options_size = sizeof(struct console_options),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec terminate-enclave: end one enclave, or all. */
+#include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -50,45 +52,128 @@ static const struct cli_example terminate_examples[] = {
 	{ .command = NULL },
 };
 
-/* Ends one and gives its object. What the process says for stderr is printed. */
+/* One enclave's end, which may take its time: in a thread of its own when there are several. */
+struct ending {
+	struct nec_path path;
+	pthread_t thread;
+	bool running;
+	int result;
+	nec_error err;
+	struct nec_answer answer;
+};
+
+static void *end_one(void *userdata)
+{
+	struct ending *ending = userdata;
+
+	ending->result = nec_client_call(ending->path.text, NEC_COMMAND_TERMINATE, NULL,
+					 TERMINATE_MSEC, &ending->answer, &ending->err);
+	return NULL;
+}
+
+/* The object that confirms it; what the process says for stderr is printed. */
+static int take_answer(struct ending *ending, cJSON **ret, nec_error *err)
+{
+	const struct nec_answer *answer = &ending->answer;
+
+	if (ending->result < 0) {
+		*err = ending->err;
+		return ending->result;
+	}
+	(void)fputs(nec_buffer_text(&answer->messages), stderr);
+	if (answer->has_status && answer->status == EACCES)
+		return nec_error_set(err, NEC_E_ENCLAVE_REFUSED, -EACCES,
+				     "no permission: the enclave belongs to another user");
+	if (!answer->has_status || answer->status != 0)
+		return nec_error_set(err, NEC_E_ENCLAVE_CONNECTION, -EPROTO,
+				     "the process that holds the enclave did not confirm its end");
+	return nec_json_parse(nec_buffer_text(&answer->text), answer->text.size, ret, err);
+}
+
 static int terminate(const char *socket_path, cJSON **ret, nec_error *err)
 {
-	struct nec_answer answer = { 0 };
-	int r = nec_client_call(socket_path, NEC_COMMAND_TERMINATE, NULL, TERMINATE_MSEC, &answer,
-				err);
+	struct ending ending = { .result = 0 };
+	int r = nec_path_socket(&ending.path, err, "%s", socket_path);
 
 	if (r < 0)
 		return r;
-	(void)fputs(nec_buffer_text(&answer.messages), stderr);
-	if (answer.has_status && answer.status == EACCES)
-		r = nec_error_set(err, NEC_E_ENCLAVE_REFUSED, -EACCES,
-				  "no permission: the enclave belongs to another user");
-	else if (!answer.has_status || answer.status != 0)
-		r = nec_error_set(err, NEC_E_ENCLAVE_CONNECTION, -EPROTO,
-				  "the process that holds the enclave did not confirm its end");
-	else
-		r = nec_json_parse(nec_buffer_text(&answer.text), answer.text.size, ret, err);
-	nec_answer_free(&answer);
+	(void)end_one(&ending);
+	r = take_answer(&ending, ret, err);
+	nec_answer_free(&ending.answer);
 	return r;
 }
 
 struct all {
+	struct ending *endings;
+	size_t size;
+	size_t count;
 	cJSON *array;
 	unsigned int failed;
-	nec_error err;
+	nec_error first; /* what the first failure was */
 };
 
-static bool terminate_one(void *userdata, const char *path)
+static bool begin_one(void *userdata, const char *path)
 {
 	struct all *all = userdata;
-	cJSON *object = NULL;
-	int r = terminate(path, &object, &all->err);
+	struct ending *ending = &all->endings[all->count];
 
-	if (r == -ECONNREFUSED)
-		nec_client_remove_dead(path);
-	else if (r < 0 || !nec_json_append(all->array, object))
-		all->failed++;
+	if (nec_path_socket(&ending->path, NULL, "%s", path) < 0)
+		return true;
+	ending->running = pthread_create(&ending->thread, NULL, end_one, ending) == 0;
+	if (!ending->running)
+		(void)end_one(ending);
+	all->count++;
+	return all->count < all->size;
+}
+
+static bool count_one(void *userdata, const char *path)
+{
+	(void)path;
+	++*(size_t *)userdata;
 	return true;
+}
+
+static void finish_one(struct all *all, struct ending *ending)
+{
+	nec_error err = NEC_ERROR_INIT;
+	cJSON *object = NULL;
+	int r;
+
+	if (ending->running)
+		(void)pthread_join(ending->thread, NULL);
+	r = take_answer(ending, &object, &err);
+	nec_answer_free(&ending->answer);
+	if (r == -ECONNREFUSED)
+		nec_client_remove_dead(ending->path.text);
+	/* One that ended by itself meanwhile has what was wanted. */
+	if (r == -ECONNREFUSED || r == -ENOENT)
+		return;
+	if (r == 0 && nec_json_append(all->array, object))
+		return;
+	if (r == 0)
+		(void)nec_error_no_memory(&err);
+	(void)fprintf(stderr, "%s: %s\n", strrchr(ending->path.text, '/') + 1, err.message);
+	if (all->failed++ == 0)
+		all->first = err;
+}
+
+/* All of a directory at the same time. What comes up meanwhile is not meant. */
+static int terminate_in(const char *dir, struct all *all, nec_error *err)
+{
+	int r;
+
+	all->size = all->count = 0;
+	r = nec_client_visit(dir, count_one, &all->size, err);
+	if (r < 0 || all->size == 0)
+		return r;
+	all->endings = calloc(all->size, sizeof(*all->endings));
+	if (!all->endings)
+		return nec_error_no_memory(err);
+	r = nec_client_visit(dir, begin_one, all, err);
+	for (size_t i = 0; i < all->count; i++)
+		finish_one(all, &all->endings[i]);
+	free(TAKE_PTR(all->endings));
+	return r;
 }
 
 static int terminate_all(const struct cli *cli)
@@ -100,14 +185,14 @@ static int terminate_all(const struct cli *cli)
 	int status = 0;
 
 	for (size_t i = 0; i < count && status == 0; i++)
-		if (nec_client_visit(dirs[i].text, terminate_one, &all, &err) < 0)
+		if (terminate_in(dirs[i].text, &all, &err) < 0)
 			status = cli_fail(cli, &err, 0);
+	if (all.failed > 0)
+		(void)fprintf(stderr, "Failed connections: %u\n", all.failed);
 	if (status == 0)
 		status = cli_print_json(cli, all.array);
-	if (status == 0 && all.failed > 0) {
-		(void)fprintf(stderr, "Failed connections: %u\n", all.failed);
-		status = cli_fail(cli, &all.err, 0);
-	}
+	if (status == 0 && all.failed > 0)
+		status = cli_fail(cli, &all.first, 0);
 	nec_json_free(all.array);
 	return status;
 }
@@ -133,7 +218,8 @@ const struct cli_command cli_cmd_terminate_enclave = {
 	.description =
 		"Ends the enclave at once, as when its power is cut, and waits until its memory and "
 		"CPUs are given back. Prints an object that confirms it; with --all an array of "
-		"them.",
+		"them. With --all they end at the same time, and one that cannot be ended holds up no "
+		"other: each failure is named, and the exit status is that of the first.",
 	.options = terminate_rows,
 	.examples = terminate_examples,
 	.options_size = sizeof(struct terminate_options),

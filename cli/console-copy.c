@@ -12,10 +12,11 @@
 #include "base/loop.h"
 #include "enclave/client.h"
 #include "enclave/paths.h"
+#include "host/device.h"
 #include "output.h"
 #include "report.h"
 
-enum { CALL_MSEC = 3000, CANCEL_MSEC = 100 };
+enum { CALL_MSEC = 3000, CANCEL_MSEC = 100, DEVICE_USEC = 20000000 };
 
 /* <dir>/<slot>.sock has its console at <dir>/console/<slot>.sock. */
 static int console_path(const char *control, struct nec_path *ret, nec_error *err)
@@ -51,6 +52,20 @@ static int ask(const char *control, enum nec_command command, uint64_t *ret, nec
 	return 0;
 }
 
+/* Returns the fd or a negative errno. */
+static int connect_device(const struct cli *cli, uint32_t cid)
+{
+	struct nec_device device;
+	int r = nec_device_open(cli->context, &device, NULL);
+
+	if (r < 0)
+		return r;
+	r = device.ops->vsock_connect(&device, NEC_CID_HYPERVISOR, NEC_PORT_CONSOLE(cid),
+				      DEVICE_USEC);
+	nec_device_close(&device);
+	return r;
+}
+
 int cli_console_connect(const struct cli *cli, const char *control, nec_error *err)
 {
 	struct nec_path path;
@@ -74,6 +89,9 @@ int cli_console_connect(const struct cli *cli, const char *control, nec_error *e
 	if (r < 0)
 		return r;
 	r = nec_connect_unix(path.text);
+	/* The process is nitro-cli's, or could not connect: the hypervisor has the console, too. */
+	if (r == -ENOENT)
+		r = connect_device(cli, (uint32_t)cid);
 	if (r < 0)
 		return nec_error_set_system(err, NEC_E_CONSOLE, r, "cannot connect to the console");
 	tell(cli, "Successfully connected to the console.\n");

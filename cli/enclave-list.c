@@ -24,8 +24,7 @@ bool cli_enclave_has_ended(const cJSON *enclave)
 	return strcmp(cli_enclave_text(enclave, "State"), "ENDED") == 0;
 }
 
-/* The part that tells enclaves of one machine apart, as everywhere where an id is given. */
-static const char *slot_of(const char *id)
+const char *cli_enclave_slot(const char *id)
 {
 	const char *slot = id;
 
@@ -41,8 +40,8 @@ bool cli_enclave_matches(const struct cli_enclave_filter *filter, const cJSON *e
 
 	if (filter->name && strcmp(filter->name, cli_enclave_text(enclave, "EnclaveName")) != 0)
 		return false;
-	if (filter->id &&
-	    strcmp(slot_of(filter->id), slot_of(cli_enclave_text(enclave, "EnclaveID"))) != 0)
+	if (filter->id && strcmp(cli_enclave_slot(filter->id),
+				 cli_enclave_slot(cli_enclave_text(enclave, "EnclaveID"))) != 0)
 		return false;
 	if (filter->state && strcasecmp(filter->state, cli_enclave_text(enclave, "State")) != 0)
 		return false;

@@ -30,6 +30,10 @@ bool cli_enclave_matches(const struct cli_enclave_filter *filter, const cJSON *e
 /* Whether an object is that of an enclave that has ended. */
 bool cli_enclave_has_ended(const cJSON *enclave);
 
+/* The part of an id that tells the enclaves of one machine apart: what is behind the last "-enc".
+ */
+const char *cli_enclave_slot(const char *id);
+
 /* The enclave of an array with the same id; NULL when there is none. */
 const cJSON *cli_find_like(const cJSON *array, const cJSON *like);
 

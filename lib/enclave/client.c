@@ -152,20 +152,34 @@ static int connect_until(const char *socket_path, uint64_t deadline)
 	return fd;
 }
 
+/* Whatever is wrong with an answer, to the caller it is one failure: there is none to be used. */
+static int broken(int result, const nec_error *why, nec_error *err)
+{
+	if (result == -ENOMEM || why->code == NEC_E_ENCLAVE_CONNECTION) {
+		if (err)
+			*err = *why;
+		return result;
+	}
+	return nec_error_set(err, NEC_E_ENCLAVE_CONNECTION, -EPROTO,
+			     "the process that holds the enclave gave no usable answer: %s",
+			     why->message);
+}
+
 static int call_until(int fd, enum nec_command command,
 		      const struct nec_command_arguments *arguments, uint64_t deadline,
 		      struct nec_answer *ret, nec_error *err)
 {
 	struct nec_answer answer = { 0 };
-	int r = send_command(fd, command, arguments, err);
+	nec_error why = NEC_ERROR_INIT;
+	int r = send_command(fd, command, arguments, &why);
 
 	if (r == 0 && answers_number(command))
-		r = read_number(fd, deadline, &answer.number, err);
+		r = read_number(fd, deadline, &answer.number, &why);
 	if (r == 0 && !answers_only_number(command))
-		r = read_replies(fd, deadline, &answer, err);
+		r = read_replies(fd, deadline, &answer, &why);
 	if (r < 0) {
 		nec_answer_free(&answer);
-		return r;
+		return broken(r, &why, err);
 	}
 	*ret = answer;
 	return 0;
