@@ -95,20 +95,25 @@ static bool has_better_hint(const struct cli_failure *failure)
 
 /* ---- as text ---- */
 
-static void add_checks(const struct nec_probe *probe, struct nec_buffer *to)
+/* What the error says already is not said again. */
+static void add_checks(const struct cli_failure *failure, struct nec_buffer *to)
 {
+	const struct nec_probe *probe = &failure->probe;
 	bool first = true;
 
 	for (size_t i = 0; i < probe->count; i++) {
 		const struct nec_probe_result *result = &probe->results[i];
 
-		if (result->state == NEC_PROBE_SKIPPED)
+		bool said = strcmp(result->message, failure->err->message) == 0;
+
+		if (result->state == NEC_PROBE_SKIPPED || (said && !result->fix[0]))
 			continue;
-		nec_buffer_printf(to, "%s%s: %s\n", first ? "\n" : "", result->name,
-				  result->message);
+		nec_buffer_append_text(to, first ? "\n" : "");
 		first = false;
+		if (!said)
+			nec_buffer_printf(to, "%s: %s\n", result->name, result->message);
 		if (result->fix[0])
-			nec_buffer_printf(to, "    fix: %s\n", result->fix);
+			nec_buffer_printf(to, "%sfix: %s\n", said ? "" : "    ", result->fix);
 	}
 }
 
@@ -121,7 +126,7 @@ static void add_block(const struct cli_failure *failure, struct nec_buffer *to)
 	nec_buffer_printf(to, " %s. %s\n", row ? row->title : "Unspecified error", err->message);
 	if (err->hint[0] && !has_better_hint(failure))
 		nec_buffer_printf(to, "%s\n", err->hint);
-	add_checks(&failure->probe, to);
+	add_checks(failure, to);
 	nec_buffer_printf(to, "\nFor more details, please visit " DETAILS_LINK "#E%02d\n",
 			  failure->number);
 }
