@@ -146,7 +146,8 @@ int nec_launch_check_memory(const struct nec_launch_request *request, const nec_
 				     "%llu MiB are asked for, %s needs at least %llu MiB",
 				     (unsigned long long)request->memory_mib, eif->name,
 				     (unsigned long long)size_mib * 4);
-	if (bytes < NEC_ENCLAVE_MEMORY_MIN)
+	/* What counts is what is taken, whole huge pages: 63 MiB become 64. */
+	if (bytes <= NEC_ENCLAVE_MEMORY_MIN - NEC_REGION_ALIGNMENT)
 		return nec_error_set(err, NEC_E_MEMORY_MINIMUM, -EINVAL,
 				     "%llu MiB are asked for, an enclave needs at least %llu MiB",
 				     (unsigned long long)request->memory_mib,

@@ -192,6 +192,8 @@ static void check__wants_memory_for_the_image_and_the_driver(void **state)
 	       NEC_E_MEMORY_FOR_IMAGE, 26, "36 MiB are asked for, hello.eif needs at least 40 MiB");
 	refuse(&(struct nec_launch_request){ .memory_mib = 62, .cpu_count = 2 }, NULL, -EINVAL,
 	       NEC_E_MEMORY_MINIMUM, 26, "62 MiB are asked for, an enclave needs at least 64 MiB");
+	assert_int_equal(
+		check(&(struct nec_launch_request){ .memory_mib = 63, .cpu_count = 2 }, NULL), 0);
 	refuse(&(struct nec_launch_request){ .memory_mib = 2048, .cpu_count = 2 }, NULL, -ENOMEM,
 	       NEC_E_HUGEPAGES_EXHAUSTED, 27,
 	       "2048 MiB of huge pages are not free on NUMA node 1: it has 64 of 64 pages of 2 "
