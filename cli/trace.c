@@ -136,12 +136,15 @@ static void read_chain(const char *text, struct cli_trace_facts *facts)
 		facts->number = E_IOCTL_FAILURE;
 }
 
-/* What `--output json` wrote. */
+/* What `--output json` wrote: the last thing on stderr, behind lines of other kinds. */
 static void read_object(const char *text, struct cli_trace_facts *facts)
 {
 	cleanup_json cJSON *object = NULL;
+	const char *start = strstr(text, "\n{\n");
 	const char *value;
 
+	if (start)
+		text = start + 1;
 	if (nec_json_parse(text, strlen(text), &object, NULL) < 0)
 		return;
 	if (nec_json_get_string(object, "code", &value))
@@ -156,7 +159,7 @@ bool cli_trace_read(const char *text, struct cli_trace_facts *ret)
 	read_chain(text, ret);
 	if (ret->number < 0)
 		ret->number = find_number(text, "[ E");
-	if (ret->number < 0 && text[strspn(text, " \n")] == '{')
+	if (ret->number < 0)
 		read_object(text, ret);
 	return ret->number >= 0 || ret->cause[0];
 }
