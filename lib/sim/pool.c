@@ -159,8 +159,10 @@ static int choose_cid(const struct pool *pool, uint64_t wish, struct nec_sim_cla
 static int choose_memory(const struct pool *pool, uint64_t wish, struct nec_sim_claim *claim,
 			 nec_error *err)
 {
-	uint64_t mib = (wish + 1) & ~UINT64_C(1); /* in pages of 2 MiB */
+	uint64_t mib;
 
+	if (__builtin_add_overflow(wish, wish % 2, &mib)) /* in pages of 2 MiB */
+		mib = UINT64_MAX;
 	if (mib < MINIMUM_MIB)
 		return nec_error_set(err, NEC_E_MEMORY_MINIMUM, -EINVAL,
 				     "%" PRIu64 " MiB of memory, an enclave needs at least %d",

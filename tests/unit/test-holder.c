@@ -675,7 +675,8 @@ static void record__says_what_the_console_told(void **state)
 		assert_string_equal(recorded(f, "State"), "ENDED");
 		assert_string_equal(recorded(f, "ExitReason"), cases[i].reason);
 		assert_string_equal(recorded(f, cases[i].key), cases[i].value);
-		assert_true(atoll(recorded(f, "EndTime")) >= atoll(recorded(f, "StartTime")));
+		assert_true(strtoll(recorded(f, "EndTime"), NULL, 10) >=
+			    strtoll(recorded(f, "StartTime"), NULL, 10));
 		fake_holder_forget(f);
 	}
 }
