@@ -8,6 +8,7 @@
  * One step more: the kernel of those images has its virtio drivers built in, Debian's has modules,
  * which lie in /modules here.
  */
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
