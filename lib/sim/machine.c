@@ -110,6 +110,7 @@ static void add_command_line(struct arguments *arguments, const struct nec_machi
 static void add_board(struct arguments *arguments, const struct nec_machine_options *options)
 {
 	bool kvm = options->accel == NEC_MACHINE_KVM;
+	const char *cpu = getenv("NEC_SIM_CPU");
 
 	add(arguments, "-machine");
 	if (options->arch == NEC_ARCH_AARCH64)
@@ -120,7 +121,7 @@ static void add_board(struct arguments *arguments, const struct nec_machine_opti
 	add(arguments, "-accel");
 	add(arguments, kvm ? "kvm" : "tcg");
 	add(arguments, "-cpu");
-	add(arguments, kvm ? "host" : "max");
+	add(arguments, "%s", cpu && *cpu ? cpu : kvm ? "host" : "max");
 	add(arguments, "-smp");
 	add(arguments, "%" PRIu32, options->cpu_count);
 	add(arguments, "-m");

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -96,6 +97,14 @@ static void machine__with_kvm_has_the_hosts_cpu(void **state)
 	expect(&options, "-append console=ttyS0 panic=30");
 }
 
+static void machine__has_the_cpu_that_the_environment_names(void **state)
+{
+	(void)state;
+	assert_int_equal(setenv("NEC_SIM_CPU", "max,cx16=off", 1), 0);
+	expect(&debian, "-cpu max,cx16=off");
+	assert_int_equal(unsetenv("NEC_SIM_CPU"), 0);
+}
+
 static void machine__of_arm_is_the_virt_board(void **state)
 {
 	struct nec_machine_options options = debian;
@@ -139,6 +148,7 @@ int main(void)
 		cmocka_unit_test(machine__of_debians_kernel_has_acpi),
 		cmocka_unit_test(machine__of_nitro_clis_kernel_has_devices_on_the_command_line),
 		cmocka_unit_test(machine__with_kvm_has_the_hosts_cpu),
+		cmocka_unit_test(machine__has_the_cpu_that_the_environment_names),
 		cmocka_unit_test(machine__of_arm_is_the_virt_board),
 		cmocka_unit_test(words__tell_an_emulated_x86_its_counters_speed),
 		cmocka_unit_test(machine__that_is_paused_runs_nothing),
