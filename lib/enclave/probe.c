@@ -126,8 +126,10 @@ bool probing_is_broken(const struct probing *probing, const char *name)
 	return false;
 }
 
-static void set_message(struct nec_probe_result *result, enum nec_probe_state state,
-			enum nec_error_code code, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void set_message(struct nec_probe_result *result,
+							      enum nec_probe_state state,
+							      enum nec_error_code code,
+							      const char *format, va_list args)
 {
 	result->state = state;
 	result->code = code;
