@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec connect: a port of an enclave on stdin and stdout. */
-#include <poll.h>
 #include <signal.h>
 
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/relay.h"
 #include "enclave-options.h"
-#include "enclave/port.h"
+#include "enclave/calls.h"
 #include "report.h"
 #include "values.h"
-
-enum { RETRY_MSEC = 100 };
 
 struct connect_options {
 	const char *id;
@@ -70,19 +67,6 @@ static const struct cli_example connect_examples[] = {
 	{ .command = NULL },
 };
 
-/* Tries again until the deadline: an enclave runs before its program listens. */
-static int connect_until(const struct cli *cli, const struct nec_path *dir, uint64_t cid,
-			 uint32_t port, uint64_t deadline, nec_error *err)
-{
-	for (;;) {
-		int r = nec_port_connect(dir->text, cid, port, cli->cancel, err);
-
-		if (r != -ECONNREFUSED || nec_loop_now() >= deadline)
-			return r;
-		(void)poll(NULL, 0, RETRY_MSEC);
-	}
-}
-
 static int open_port(const struct cli *cli, const struct connect_options *options, nec_error *err)
 {
 	struct cli_enclave enclave = { .cid = 0 };
@@ -95,7 +79,7 @@ static int open_port(const struct cli *cli, const struct connect_options *option
 	if (r == 0)
 		r = cli_locate_enclave(options->id, options->name, options->cid, &enclave, err);
 	return r < 0 ? r
-		     : connect_until(cli, &enclave.dir, enclave.cid, port,
+		     : nec_call_port(cli->context, enclave.dir.text, enclave.cid, port,
 				     nec_loop_now() + (uint64_t)seconds * 1000000, err);
 }
 

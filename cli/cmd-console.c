@@ -7,6 +7,7 @@
 #include "console-copy.h"
 #include "console-recorded.h"
 #include "enclave-options.h"
+#include "enclave/calls.h"
 #include "report.h"
 #include "values.h"
 
@@ -76,7 +77,7 @@ static int find_by_cid(uint64_t cid, char **ret, nec_error *err)
 	if (!array->child)
 		return nec_error_set(err, NEC_E_ENCLAVE_ID, -ENOENT, "no enclave has CID %" PRIu64,
 				     cid);
-	return cli_find_enclave(cli_enclave_text(array->child, "EnclaveID"), NULL, ret, err);
+	return nec_call_find(cli_enclave_text(array->child, "EnclaveID"), NULL, ret, err);
 }
 
 static int print_recorded(struct cli *cli, const struct cli_enclave_filter *filter)
@@ -113,7 +114,7 @@ static int run(struct cli *cli, const void *data)
 		return print_recorded(cli, &filter);
 	if (r == 0)
 		r = options->cid ? find_by_cid(filter.cid, &control, &err)
-				 : cli_find_enclave(options->id, options->name, &control, &err);
+				 : nec_call_find(options->id, options->name, &control, &err);
 	if (r == 0 && options->timeout)
 		r = cli_parse_u64("disconnect-timeout", options->timeout, &seconds, &err);
 	return r < 0 ? cli_fail(cli, &err, 0) : print_live(cli, control, seconds);

@@ -2,9 +2,11 @@
 /* nec listen: a port of the parent instance on stdin and stdout. */
 #include <fcntl.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/relay.h"
 #include "enclave-options.h"
+#include "enclave/paths.h"
 #include "enclave/port.h"
 #include "report.h"
 #include "values.h"

@@ -7,7 +7,7 @@
 #include "console-copy.h"
 #include "enclave-options.h"
 #include "enclave/paths.h"
-#include "host/device.h"
+#include "enclave/run-check.h"
 #include "inject.h"
 #include "report.h"
 #include "run-options.h"
@@ -121,26 +121,6 @@ static const struct cli_example run_examples[] = {
 	{ .command = NULL },
 };
 
-/* No device and no choice: say both ways out. */
-static int check_device(const struct cli *cli, uint64_t backend, nec_error *err)
-{
-	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
-	int r;
-
-	if (backend == NEC_BACKEND_QEMU)
-		return 0;
-	r = nec_device_open(cli->context, &device, err);
-	if (r < 0 || nec_device_exists(&device, "/dev/nitro_enclaves") > 0)
-		return r;
-	(void)nec_error_set(err, NEC_E_DEVICE_MISSING, -ENOENT,
-			    "there is no /dev/nitro_enclaves on this machine");
-	nec_error_set_hint(
-		err, "On EC2, start the instance with enclaves enabled and load the module "
-		     "nitro_enclaves. Elsewhere, add --backend qemu (or set NEC_BACKEND=qemu) to "
-		     "run the image in a simulation.");
-	return -ENOENT;
-}
-
 /*
  * What fails in nitro-cli's background process ends its command with E39, whatever it was, after a
  * block of its own. Called by the old name we end so, too; the cause's block stands first there and
@@ -194,7 +174,7 @@ static int launch(const struct cli *cli, const struct run_options *options,
 
 	nec_sockets_dir(report.simulated, &dir);
 	request.sockets_dir = dir.text;
-	if (check_device(cli, request.backend, &err) < 0 ||
+	if (nec_run_check_device(cli->context, request.backend, &err) < 0 ||
 	    nec_run(cli->context, wish->eif_path, &wish->pins, &request, &callbacks, &result,
 		    &err) < 0)
 		return fail_launch(cli, &err);

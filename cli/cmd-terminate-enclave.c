@@ -7,12 +7,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "enclave-options.h"
-#include "enclave/client.h"
+#include "enclave/calls.h"
 #include "output.h"
 #include "report.h"
-
-/* The driver may take 120 s for a command; stopping needs two. */
-enum { TERMINATE_MSEC = 300000 };
 
 struct terminate_options {
 	const char *id;
@@ -59,35 +56,30 @@ struct ending {
 	bool running;
 	int result;
 	nec_error err;
-	struct nec_answer answer;
+	struct nec_buffer messages;
+	cJSON *object;
 };
 
 static void *end_one(void *userdata)
 {
 	struct ending *ending = userdata;
 
-	ending->result = nec_client_call(ending->path.text, NEC_COMMAND_TERMINATE, NULL,
-					 TERMINATE_MSEC, &ending->answer, &ending->err);
+	ending->result = nec_call_terminate(ending->path.text, &ending->messages, &ending->object,
+					    &ending->err);
 	return NULL;
 }
 
 /* The object that confirms it; what the process says for stderr is printed. */
 static int take_answer(struct ending *ending, cJSON **ret, nec_error *err)
 {
-	const struct nec_answer *answer = &ending->answer;
-
+	(void)fputs(nec_buffer_text(&ending->messages), stderr);
+	nec_buffer_free(&ending->messages);
 	if (ending->result < 0) {
 		*err = ending->err;
 		return ending->result;
 	}
-	(void)fputs(nec_buffer_text(&answer->messages), stderr);
-	if (answer->has_status && answer->status == EACCES)
-		return nec_error_set(err, NEC_E_ENCLAVE_REFUSED, -EACCES,
-				     "no permission: the enclave belongs to another user");
-	if (!answer->has_status || answer->status != 0)
-		return nec_error_set(err, NEC_E_ENCLAVE_CONNECTION, -EPROTO,
-				     "the process that holds the enclave did not confirm its end");
-	return nec_json_parse(nec_buffer_text(&answer->text), answer->text.size, ret, err);
+	*ret = TAKE_PTR(ending->object);
+	return 0;
 }
 
 static int terminate(const char *socket_path, cJSON **ret, nec_error *err)
@@ -98,9 +90,7 @@ static int terminate(const char *socket_path, cJSON **ret, nec_error *err)
 	if (r < 0)
 		return r;
 	(void)end_one(&ending);
-	r = take_answer(&ending, ret, err);
-	nec_answer_free(&ending.answer);
-	return r;
+	return take_answer(&ending, ret, err);
 }
 
 struct all {
@@ -142,7 +132,6 @@ static void finish_one(struct all *all, struct ending *ending)
 	if (ending->running)
 		(void)pthread_join(ending->thread, NULL);
 	r = take_answer(ending, &object, &err);
-	nec_answer_free(&ending->answer);
 	if (r == -ECONNREFUSED)
 		nec_client_remove_dead(ending->path.text);
 	/* One that ended by itself meanwhile has what was wanted. */
@@ -180,7 +169,7 @@ static int terminate_all(const struct cli *cli)
 {
 	struct all all = { .array = nec_json_array() };
 	struct nec_path dirs[2];
-	size_t count = cli_sockets_dirs(dirs);
+	size_t count = nec_sockets_dirs(dirs);
 	nec_error err = NEC_ERROR_INIT;
 	int status = 0;
 
@@ -206,7 +195,7 @@ static int run(struct cli *cli, const void *data)
 
 	if (options->all)
 		return terminate_all(cli);
-	if (cli_find_enclave(options->id, options->name, &path, &err) < 0 ||
+	if (nec_call_find(options->id, options->name, &path, &err) < 0 ||
 	    terminate(path, &object, &err) < 0)
 		return cli_fail(cli, &err, 0);
 	return cli_print_json(cli, object);

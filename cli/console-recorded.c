@@ -46,7 +46,7 @@ static int open_log(const char *id, nec_error *err)
 {
 	const char *slot = cli_enclave_slot(id);
 	struct nec_path dirs[2];
-	size_t count = is_slot(slot) ? cli_sockets_dirs(dirs) : 0;
+	size_t count = is_slot(slot) ? nec_sockets_dirs(dirs) : 0;
 	struct nec_path path;
 
 	for (size_t i = 0; i < count; i++) {

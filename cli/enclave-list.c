@@ -105,7 +105,7 @@ int cli_list_enclaves(const struct cli_enclave_filter *filter, bool metadata, bo
 	cleanup_json cJSON *found = nec_json_array();
 	cleanup_json cJSON *records = nec_json_array();
 	struct nec_path dirs[2];
-	size_t count = cli_sockets_dirs(dirs);
+	size_t count = nec_sockets_dirs(dirs);
 	int r = found && records ? 0 : nec_error_no_memory(err);
 
 	for (size_t i = 0; i < count && r == 0; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which enclave a command means: by id or by name, and where the enclaves of this machine are. */
+/* Which enclave a command means: by id, by name or by CID; and which backend. */
 #ifndef NEC_CLI_ENCLAVE_OPTIONS_H
 #define NEC_CLI_ENCLAVE_OPTIONS_H
 
@@ -32,13 +32,6 @@
  * the simulation. Returns 0, or -EINVAL (NEC_E_INVALID_ARGUMENT).
  */
 int cli_backend(const char *option, enum nec_backend_kind *ret, nec_error *err);
-
-/* The sockets directories to look in: nitro-cli's, and that of one's own simulation if it is
- * another. */
-size_t cli_sockets_dirs(struct nec_path dirs[2]);
-
-/* The control socket of the enclave. To be freed. */
-int cli_find_enclave(const char *id, const char *name, char **ret, nec_error *err);
 
 /* An enclave as a client of its ports needs it. */
 struct cli_enclave {

@@ -90,7 +90,7 @@ static void watch_everything(struct watch *watch)
 {
 	static const uint32_t events = IN_CREATE | IN_DELETE | IN_MOVED_TO;
 	struct nec_path dirs[2];
-	size_t count = cli_sockets_dirs(dirs);
+	size_t count = nec_sockets_dirs(dirs);
 
 	forget_processes(watch);
 	for (size_t i = 0; i < count; i++) {

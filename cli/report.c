@@ -65,7 +65,7 @@ static void find_sockets_dir(const struct cli *cli, enum nec_backend_kind backen
 		nec_sockets_dir(backend == NEC_BACKEND_QEMU, ret);
 		return;
 	}
-	(void)cli_sockets_dirs(dirs);
+	(void)nec_sockets_dirs(dirs);
 	*ret = dirs[0];
 }
 

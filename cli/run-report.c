@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "enclave/paths.h"
 #include "output.h"
 
 /* A step's name on stderr and in the JSON. */
@@ -139,23 +138,8 @@ static bool add_timings(cJSON *tree, const struct run_report *report)
 int run_report_print(const struct cli *cli, const struct run_report *report,
 		     const struct nec_run_result *result)
 {
-	const struct nec_launch_started *started = &result->started;
-	cleanup_json cJSON *tree = nec_json_object();
-	cJSON *cpus = nec_json_array();
-	char id[128];
-	bool good;
+	cleanup_json cJSON *tree = nec_run_result_json(result, report->simulated);
+	bool good = tree && (!report->timings || add_timings(tree, report));
 
-	nec_enclave_id(started->slot_uid, id, sizeof(id));
-	for (uint32_t i = 0; i < started->cpus.count; i++)
-		(void)nec_json_append_u64(cpus, started->cpus.ids[i]);
-	good = nec_json_add_string(tree, "EnclaveName", result->name) &&
-	       nec_json_add_string(tree, "EnclaveID", id) &&
-	       nec_json_add_u64(tree, "ProcessID", started->pid) &&
-	       nec_json_add_u64(tree, "EnclaveCID", started->cid) &&
-	       nec_json_add_u64(tree, "NumberOfCPUs", started->cpus.count) &&
-	       nec_json_add(tree, "CPUIDs", cpus) &&
-	       nec_json_add_u64(tree, "MemoryMiB", started->memory_mib) &&
-	       (!report->simulated || nec_json_add_string(tree, "Backend", "qemu")) &&
-	       (!report->timings || add_timings(tree, report));
 	return cli_print_json(cli, good ? tree : NULL);
 }

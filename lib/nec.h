@@ -1142,9 +1142,313 @@ struct nec_hugepages {
  */
 NEC_PUBLIC const struct nec_hugepages *nec_host_get_hugepages(nec_host *host, size_t index);
 
-/* ---------------------------------------------------------------------------------------------
- * Enclaves: launch, list, describe, console, terminate
+/**
+ * nec_host_open_device() - open /dev/nitro_enclaves
+ * @context: borrowed for the call
+ * @ret:     on success the descriptor (close-on-exec), to be closed with close(). It takes the
+ *           driver's NE_CREATE_VM (<linux/nitro_enclaves.h>) and keeps its module loaded
+ * @err:     filled on failure, may be NULL
+ *
+ * No call of this library needs it: it is for finding out whether this process may start enclaves,
+ * and for those who talk to the driver themselves.
+ *
+ * Returns 0, -ENOENT, -ENODEV, -ENXIO (NEC_E_DEVICE_MISSING), -EACCES, -EPERM
+ * (NEC_E_DEVICE_PERMISSION), or another negative errno (NEC_E_SYSTEM). Threads: as the context.
+ * Since 0.1.
  */
+NEC_PUBLIC int nec_host_open_device(nec_context *context, int *ret, nec_error *err);
+
+/* ---------------------------------------------------------------------------------------------
+ * Enclaves: launch, list, describe, connect, terminate
+ */
+
+/** enum nec_backend_kind - what runs an enclave; the values are stable */
+enum nec_backend_kind {
+	NEC_BACKEND_DEFAULT = 0, /* what $NEC_BACKEND names, else the device; never a guess */
+	NEC_BACKEND_NITRO = 1,   /* the device, /dev/nitro_enclaves */
+	NEC_BACKEND_QEMU = 2     /* a simulation: the same image in QEMU */
+};
+
+/**
+ * nec_backend_name() - "nitro" or "qemu"; "default" or "unknown" for other values
+ *
+ * Returns a static string. Any thread.  Since 0.1.
+ */
+NEC_PUBLIC const char *nec_backend_name(enum nec_backend_kind backend);
+
+/**
+ * nec_backend_parse() - the backend of that name
+ * @name: "nitro" or "qemu"
+ * @ret:  on success the backend
+ * @err:  filled on failure, may be NULL
+ *
+ * Returns 0, or -EINVAL (NEC_E_INVALID_ARGUMENT). Any thread.  Since 0.1.
+ */
+NEC_PUBLIC int nec_backend_parse(const char *name, enum nec_backend_kind *ret, nec_error *err);
+
+/** enum nec_enclave_state - where in its life an enclave was when it was asked */
+enum nec_enclave_state {
+	NEC_ENCLAVE_UNKNOWN = 0, /* a word that this version does not know */
+	NEC_ENCLAVE_RUNNING = 1,
+	NEC_ENCLAVE_TERMINATING = 2 /* it has ended, or is being ended; what it had comes back */
+};
+
+/**
+ * nec_enclave - an enclave, as it was when it was launched or looked for
+ *
+ * The enclave itself lives in a process of its own (nec-holder), not in the caller's: releasing the
+ * handle does not end it, nor does the end of the program; and the handle stays valid when the
+ * enclave has ended. Nothing in it changes: look for it again to see what has changed. Enclaves of
+ * nitro-cli 1.4 and later are seen as well as ours.
+ */
+typedef struct nec_enclave nec_enclave;
+
+/**
+ * struct nec_enclave_info - what an enclave is; texts that are not known are NULL, numbers 0
+ * @name:          unique when it was launched, but nothing to rely on: @id is
+ * @id:            "<instance>-enc<slot>", unique on this machine as long as the enclave runs
+ * @state:         see there
+ * @backend:       what runs it; NEC_BACKEND_DEFAULT: something that this version does not know
+ * @debug:         whether it has a console. Its attestation documents then have PCRs of zeros
+ * @cid:           its vsock address
+ * @holder_pid:    the process that holds it
+ * @memory_mib:    in MiB; what was asked for, rounded up to whole huge pages
+ * @cpu_ids:       Linux's numbers of its CPUs; simulated ones are those of a simulated pool
+ * @cpu_count:     of them
+ * @start_time:    seconds since 1970; 0 for nitro-cli's, which do not tell
+ * @pcr0, @pcr1, @pcr2: of its image, in lower-case hex
+ * @pcr8:          of the certificate that signed it; NULL: it is not signed
+ * @image_name, @image_version: from its image's metadata; NULL after a launch
+ */
+struct nec_enclave_info {
+	const char *name;
+	const char *id;
+	enum nec_enclave_state state;
+	enum nec_backend_kind backend;
+	bool debug;
+	uint64_t cid;
+	int64_t holder_pid;
+	uint64_t memory_mib;
+	const uint32_t *cpu_ids;
+	size_t cpu_count;
+	int64_t start_time;
+	const char *pcr0;
+	const char *pcr1;
+	const char *pcr2;
+	const char *pcr8;
+	const char *image_name;
+	const char *image_version;
+};
+
+/**
+ * struct nec_pcr_pin - a value that a register must have
+ * @number: 0, 1, 2 or 8
+ * @value:  as nec_eif_measure() or nec_certificate_measure() give it
+ */
+struct nec_pcr_pin {
+	uint32_t number;
+	uint8_t value[NEC_PCR_SIZE];
+};
+
+/**
+ * struct nec_launch_step - a step of a launch that is done
+ * @name:  "check", "measure", "create", "cpus", "memory", "load", "donate", "start", "heartbeat",
+ *         "total"; a simulation has fewer. "measure" runs beside others
+ * @usec:  how long it took, in microseconds
+ * @bytes: how many it moved; 0: none
+ * @pages: huge pages of the enclave's memory that it is about; 0: none
+ * @calls: in which they were given to the driver
+ */
+struct nec_launch_step {
+	const char *name;
+	uint64_t usec;
+	uint64_t bytes;
+	uint64_t pages;
+	uint64_t calls;
+};
+
+/**
+ * struct nec_launch_options - what to launch; begins with struct_size, made by
+ * NEC_LAUNCH_OPTIONS_INIT
+ * @eif_path:    the image
+ * @eif_fd:      the image as a file that is open for reading, or -1. Lent for the call; its
+ *               position is neither used nor changed. @eif_path then only says what to call it, and
+ *               may be NULL
+ * @memory_mib:  in MiB. At least 64 (the driver's NE_ERR_ENCLAVE_MEM_MIN_SIZE) and four times the
+ *               image (nitro-cli's rule); rounded up to whole huge pages
+ * @cpu_count:   how many CPUs, 1 to 1024, in whole cores (NE_ERR_FULL_CORES_NOT_USED): a multiple
+ *               of nec_host_get_threads_per_core(); or 0, and instead
+ * @cpu_ids:     which, by Linux's numbers: free ones of the pool, all threads of each core, none
+ *               twice
+ * @cpu_id_count: of them, 1 to 1024
+ * @cid:         vsock address, 4 to 4294967294 (NE_ERR_INVALID_ENCLAVE_CID, <linux/vm_sockets.h>);
+ *               0: one is chosen
+ * @name:        any text; gets "_1", "_2" ... behind it when an enclave has it. NULL: the file name
+ *               of the image, without ".eif"
+ * @backend:     what runs it
+ * @debug:       with a console that can be read. Its attestation documents then prove nothing
+ * @boot_timeout_usec: how long the enclave may take until its first process reports, in
+ *               microseconds; 0: nitro-cli's rule, 180 s or more by size of image and memory
+ * @console_limit_bytes: how much of the console is kept, the newest; 0: 1 MiB
+ * @pins:        registers that the image must have, each at most once: another image is not started
+ *               (NEC_E_EIF_PCR_MISMATCH)
+ * @pin_count:   of them
+ * @step:        called when a step is done, from the calling thread while the call runs; NULL for
+ *               none
+ * @userdata:    for it
+ */
+struct nec_launch_options {
+	size_t struct_size;
+	const char *eif_path;
+	int eif_fd;
+	uint64_t memory_mib;
+	uint32_t cpu_count;
+	const uint32_t *cpu_ids;
+	size_t cpu_id_count;
+	uint64_t cid;
+	const char *name;
+	enum nec_backend_kind backend;
+	bool debug;
+	uint64_t boot_timeout_usec;
+	uint64_t console_limit_bytes;
+	const struct nec_pcr_pin *pins;
+	size_t pin_count;
+	void (*step)(void *userdata, const struct nec_launch_step *step);
+	void *userdata;
+};
+#define NEC_LAUNCH_OPTIONS_INIT                                                      \
+	{                                                                            \
+		sizeof(struct nec_launch_options), NULL, -1, 0, 0, NULL, 0, 0, NULL, \
+			NEC_BACKEND_DEFAULT, false, 0, 0, NULL, 0, NULL, NULL        \
+	}
+
+/**
+ * nec_enclave_launch() - launch an enclave and wait until it is up
+ * @context: for progress and cancellation; NULL for none. Outlives the handle
+ * @options: borrowed for the call
+ * @ret:     on success the enclave, to be released with nec_enclave_free()
+ * @err:     filled on failure, may be NULL
+ *
+ * Everything that can be known is checked before anything is reserved: image, CID, driver, device,
+ * pool, CPUs, memory. Then a process of its own (nec-holder: $NEC_HOLDER, or where it is installed)
+ * takes what the enclave needs, loads the image and starts it, while the image is measured and
+ * checked here. The call returns when the enclave's first process has reported (the heartbeat). On
+ * failure, also when the caller is killed, the enclave is gone and everything it had is given back.
+ *
+ * Returns 0, or as nec_eif_check(); -EINVAL (NEC_E_INVALID_ARGUMENT: options that contradict each
+ * other; NEC_E_CID, NEC_E_NO_VCPUS, NEC_E_CORES_INCOMPLETE, NEC_E_CPU_REPEATED,
+ * NEC_E_MEMORY_MINIMUM, NEC_E_MEMORY_FOR_IMAGE), -E2BIG (NEC_E_TOO_LARGE: CPUs), -ENOENT
+ * (NEC_E_DEVICE_MISSING, NEC_E_DRIVER_MISSING), -EACCES (NEC_E_DEVICE_PERMISSION), -EBUSY
+ * (NEC_E_POOL_EMPTY, NEC_E_CPUS_INSUFFICIENT, NEC_E_VCPU_NOT_IN_POOL), -ENOMEM
+ * (NEC_E_HUGEPAGES_EXHAUSTED, NEC_E_NO_MEMORY), what the driver says (NEC_E_VCPU_ALREADY_USED to
+ * NEC_E_DRIVER_FAULT), NEC_E_ENCLAVE_BOOT (no heartbeat in time, or the enclave ended before it),
+ * -ECANCELED (NEC_E_CANCELLED), or another errno (NEC_E_HOLDER: the process cannot be started, or
+ * has been killed; NEC_E_FILE_WRITE: the sockets directory). Threads: as the context; several
+ * launch at the same time. Makes child processes and waits for them.  Since 0.1.
+ */
+NEC_PUBLIC int nec_enclave_launch(nec_context *context, const struct nec_launch_options *options,
+				  nec_enclave **ret, nec_error *err);
+
+/**
+ * nec_enclave_find() - look for a running enclave
+ * @context: outlives the handle; NULL for none
+ * @id:      its id; or NULL, and
+ * @name:    its name
+ * @ret:     on success the enclave, to be released with nec_enclave_free()
+ * @err:     filled on failure, may be NULL
+ *
+ * Asks the processes that hold enclaves, by their sockets in $NITRO_CLI_SOCKETS_PATH or
+ * /run/nitro_enclaves, and in the directory of one's own simulation. Each may take 3 s to answer
+ * (nitro-cli's limit); the context's cancel flag is not looked at.
+ *
+ * Returns 0, -EINVAL (NEC_E_INVALID_ARGUMENT: not exactly one of both), -ENOENT (NEC_E_ENCLAVE_ID,
+ * NEC_E_ENCLAVE_NAME: there is none), -ENOTUNIQ (NEC_E_ENCLAVE_NAME: several have it),
+ * -ECONNREFUSED or -EPROTO (NEC_E_ENCLAVE_CONNECTION: its process gave no usable answer), -ELIBACC
+ * (NEC_E_LIBRARY_MISSING), or -ENOMEM. Threads: as the context.  Since 0.1.
+ */
+NEC_PUBLIC int nec_enclave_find(nec_context *context, const char *id, const char *name,
+				nec_enclave **ret, nec_error *err);
+NEC_PUBLIC void nec_enclave_free(nec_enclave *enclave);
+
+/** nec_enclave_get_info() - lend what is known of an enclave; never NULL. Since 0.1. */
+NEC_PUBLIC const struct nec_enclave_info *nec_enclave_get_info(const nec_enclave *enclave);
+
+/**
+ * nec_enclave_get_json() - lend the same as JSON, with the keys and the layout of
+ * `nec describe-enclaves --metadata`
+ *
+ * One object, without a newline at the end; may have keys that struct nec_enclave_info has no field
+ * for. Threads: as the context.  Since 0.1.
+ */
+NEC_PUBLIC const char *nec_enclave_get_json(const nec_enclave *enclave);
+
+/**
+ * nec_enclave_open_console() - connect to the console of an enclave in debug mode
+ * @ret: on success a descriptor to read from (close-on-exec, blocking), to be closed with close():
+ *       first what was kept of the console, then what comes, until the end of the file when the
+ *       enclave has ended. Any number of readers, none disturbs another
+ * @err: filled on failure, may be NULL
+ *
+ * Returns 0, -ENOENT (NEC_E_CONSOLE: it is not in debug mode; NEC_E_ENCLAVE_ID: it has ended),
+ * -EPROTO (NEC_E_ENCLAVE_CONNECTION), or what connecting gives (NEC_E_CONSOLE). Threads: as the
+ * context.  Since 0.1.
+ */
+NEC_PUBLIC int nec_enclave_open_console(nec_enclave *enclave, int *ret, nec_error *err);
+
+/**
+ * nec_enclave_connect() - connect to a vsock port that a program in the enclave listens at
+ * @port:      0 to 4294967294
+ * @wait_usec: how long to try again, in microseconds, while nobody listens there: an enclave is up
+ *             before its program is; 0: not at all
+ * @ret:       on success a stream socket (close-on-exec, blocking), to be closed with close()
+ * @err:       filled on failure, may be NULL
+ *
+ * Can be cancelled by the context's flag. Returns 0, -ECONNREFUSED (NEC_E_VSOCK: nobody listens),
+ * -ETIMEDOUT (NEC_E_VSOCK: no answer), -ECANCELED (NEC_E_CANCELLED), or what connecting gives
+ * (NEC_E_VSOCK). Threads: as the context.  Since 0.1.
+ */
+NEC_PUBLIC int nec_enclave_connect(nec_enclave *enclave, uint32_t port, uint64_t wait_usec,
+				   int *ret, nec_error *err);
+
+/**
+ * nec_enclave_terminate() - end an enclave at once, as when its power is cut
+ * @err: filled on failure, may be NULL
+ *
+ * Returns when memory and CPUs are given back, which the driver may take 240 s for (two commands of
+ * 120 s); the context's cancel flag is not looked at. Only the user who launched it and root may.
+ * The handle stays valid, and has to be released.
+ *
+ * Returns 0, -ENOENT (NEC_E_ENCLAVE_ID: it has ended already), -EACCES (NEC_E_ENCLAVE_REFUSED: it
+ * belongs to another user), -EPROTO (NEC_E_ENCLAVE_CONNECTION: no confirmation; look for it
+ * again), -ELIBACC (NEC_E_LIBRARY_MISSING), or -ENOMEM. Threads: as the context.  Since 0.1.
+ */
+NEC_PUBLIC int nec_enclave_terminate(nec_enclave *enclave, nec_error *err);
+
+/** nec_enclave_list - the enclaves of this machine at one moment */
+typedef struct nec_enclave_list nec_enclave_list;
+
+/**
+ * nec_enclave_list_read() - ask all processes that hold enclaves
+ * @context: outlives the list; NULL for none
+ * @ret:     on success the list, to be released with nec_enclave_list_free()
+ * @err:     filled on failure, may be NULL
+ *
+ * Asks as nec_enclave_find() does; sockets of processes that are gone are removed. An enclave whose
+ * process gives no usable answer is not in the list, but counted.
+ *
+ * Returns 0, -EACCES ... (NEC_E_FILE_READ: the directory cannot be read), -ELIBACC
+ * (NEC_E_LIBRARY_MISSING), or -ENOMEM. Threads: as the context.  Since 0.1.
+ */
+NEC_PUBLIC int nec_enclave_list_read(nec_context *context, nec_enclave_list **ret, nec_error *err);
+NEC_PUBLIC void nec_enclave_list_free(nec_enclave_list *list);
+
+/* The enclaves, from 0; each belongs to the list and is released with it. NULL when there is no
+ * such one. Since 0.1. */
+NEC_PUBLIC size_t nec_enclave_list_get_count(const nec_enclave_list *list);
+NEC_PUBLIC nec_enclave *nec_enclave_list_get(const nec_enclave_list *list, size_t index);
+
+/* How many processes gave no usable answer. Since 0.1. */
+NEC_PUBLIC size_t nec_enclave_list_get_failed(const nec_enclave_list *list);
 
 #ifdef __cplusplus
 }

@@ -10,9 +10,13 @@
 #include "enclave/launch-message.h"
 #include "image/eif.h"
 
-enum nec_backend_kind { NEC_BACKEND_NITRO, NEC_BACKEND_QEMU };
-
 struct nec_backend;
+
+/*
+ * Which backend @wish means: NEC_BACKEND_DEFAULT is what $NEC_BACKEND names, else the device.
+ * Returns 0, or -EINVAL (NEC_E_INVALID_ARGUMENT).
+ */
+int nec_backend_choose(enum nec_backend_kind wish, enum nec_backend_kind *ret, nec_error *err);
 
 struct nec_backend_events {
 	void *userdata;

@@ -35,7 +35,7 @@ struct nec_cpu_ids {
 };
 
 struct nec_launch_request {
-	uint64_t backend; /* enum nec_backend */
+	uint64_t backend; /* enum nec_backend_kind, chosen */
 	char *name;
 	char *sockets_dir;
 	uint64_t cid; /* 0: to be chosen */

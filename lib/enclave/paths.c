@@ -29,6 +29,20 @@ void nec_sockets_dir(bool simulation, struct nec_path *ret)
 			       (unsigned int)geteuid());
 }
 
+size_t nec_sockets_dirs(struct nec_path dirs[2])
+{
+	nec_sockets_dir(false, &dirs[0]);
+	nec_sockets_dir(true, &dirs[1]);
+	if (strcmp(dirs[0].text, dirs[1].text) == 0)
+		return 1;
+	/* A machine without enclaves of the device may have no such directory at all. */
+	if (access(dirs[0].text, F_OK) < 0) {
+		dirs[0] = dirs[1];
+		return 1;
+	}
+	return access(dirs[1].text, F_OK) == 0 ? 2 : 1;
+}
+
 static int make_dir(const char *path, nec_error *err)
 {
 	struct stat st;

@@ -24,6 +24,10 @@
  */
 void nec_sockets_dir(bool simulation, struct nec_path *ret);
 
+/* The sockets directories that enclaves of this machine can be in: nitro-cli's, and that of one's
+ * own simulation if it is another. Returns how many there are. */
+size_t nec_sockets_dirs(struct nec_path dirs[2]);
+
 /* The id of an enclave on this instance: "<instance>-enc<slot>". */
 void nec_enclave_id(uint64_t slot_uid, char *to, size_t size);
 

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "enclave/client.h"
 #include "enclave/launch.h"
-#include "host/driver-error.h"
 
 /* Simulated enclaves have CPUs of a pool of their own. */
 static void add_cpus(const cJSON *enclave, struct nec_cpuset *used)
@@ -45,17 +44,34 @@ static int find_used(const char *dir, struct nec_cpuset *ret, nec_error *err)
 	return 0;
 }
 
-static int check_device(const struct nec_device *device, nec_error *err)
+static int check_device(nec_context *context, nec_error *err)
 {
-	int fd = device->ops->open_device(device);
+	cleanup_close int fd = -1;
 
-	if (fd < 0)
-		return nec_error_from_driver(err, NEC_DRIVER_OPEN, fd, "/dev/nitro_enclaves");
-	(void)close(fd);
-	return 0;
+	return nec_host_open_device(context, &fd, err);
 }
 
-int nec_run_check(const nec_context *context, const struct nec_launch_request *request,
+/* No device and no choice: say both ways out. */
+int nec_run_check_device(const nec_context *context, uint64_t backend, nec_error *err)
+{
+	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
+	int r;
+
+	if (backend == NEC_BACKEND_QEMU)
+		return 0;
+	r = nec_device_open(context, &device, err);
+	if (r < 0 || nec_device_exists(&device, "/dev/nitro_enclaves") > 0)
+		return r;
+	(void)nec_error_set(err, NEC_E_DEVICE_MISSING, -ENOENT,
+			    "there is no /dev/nitro_enclaves on this machine");
+	nec_error_set_hint(
+		err, "On EC2, start the instance with enclaves enabled and load the module "
+		     "nitro_enclaves. Elsewhere, add --backend qemu (or set NEC_BACKEND=qemu) to "
+		     "run the image in a simulation.");
+	return -ENOENT;
+}
+
+int nec_run_check(nec_context *context, const struct nec_launch_request *request,
 		  const nec_eif *eif, nec_error *err)
 {
 	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
@@ -69,5 +85,5 @@ int nec_run_check(const nec_context *context, const struct nec_launch_request *r
 		r = find_used(request->sockets_dir, &used, err);
 	if (r >= 0)
 		r = nec_launch_check(host, &used, request, eif, err);
-	return r < 0 ? r : check_device(&device, err);
+	return r < 0 ? r : check_device(context, err);
 }

@@ -17,10 +17,7 @@
 
 struct nec_pcr_pins {
 	size_t count;
-	struct nec_pcr_pin {
-		uint32_t number;
-		uint8_t value[NEC_PCR_SIZE];
-	} pins[NEC_PCR_PINS_MAX];
+	struct nec_pcr_pin pins[NEC_PCR_PINS_MAX];
 };
 
 struct nec_run_measuring {

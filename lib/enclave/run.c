@@ -27,12 +27,6 @@ enum { CANCEL_MSEC = 100 };
 /* The driver's two commands for ending an enclave may take 120 s each. */
 enum { END_MSEC = 250000 };
 
-void nec_run_result_free(struct nec_run_result *result)
-{
-	free(result->name);
-	*result = (struct nec_run_result){ 0 };
-}
-
 uint64_t nec_run_boot_timeout_usec(uint64_t eif_bytes, uint64_t memory_mib)
 {
 	const uint64_t step_usec = 90000000;
@@ -62,7 +56,7 @@ int nec_run_find_holder(struct nec_path *ret, nec_error *err)
 		if ((size_t)snprintf(ret->text, sizeof(ret->text), "%s/../libexec/nec/nec-holder",
 				     program) >= sizeof(ret->text) ||
 		    access(ret->text, X_OK) < 0)
-			(void)snprintf(ret->text, sizeof(ret->text), "/usr/libexec/nec/nec-holder");
+			(void)snprintf(ret->text, sizeof(ret->text), NEC_LIBEXEC_DIR "/nec-holder");
 	}
 	if (access(ret->text, X_OK) < 0)
 		return nec_error_set_system(err, NEC_E_HOLDER, -errno, "cannot run %s", ret->text);
@@ -467,9 +461,10 @@ static void release(struct launch *launch)
 	nec_frame_reader_free(&launch->reader);
 }
 
-int nec_run(nec_context *context, const char *eif_path, const struct nec_pcr_pins *pins,
-	    const struct nec_launch_request *request, const struct nec_run_callbacks *callbacks,
-	    struct nec_run_result *ret, nec_error *err)
+int nec_run_image(nec_context *context, nec_eif *eif, const struct nec_pcr_pins *pins,
+		  const struct nec_launch_request *request,
+		  const struct nec_run_callbacks *callbacks, struct nec_run_result *ret,
+		  nec_error *err)
 {
 	struct nec_run_result result = { 0 };
 	cleanup_name struct nec_name name = NEC_NAME_INIT;
@@ -481,20 +476,19 @@ int nec_run(nec_context *context, const char *eif_path, const struct nec_pcr_pin
 		.reader = { .limit = NEC_LAUNCH_MAX_FRAME },
 		.result = &result,
 	};
-	cleanup_eif nec_eif *eif = NULL;
 	uint64_t begin = nec_loop_now();
-	int r = nec_eif_open(context, eif_path, &eif, err);
+	int r = check(&launch, eif, pins, request, err);
 
-	if (r == 0)
-		r = check(&launch, eif, pins, request, err);
 	if (r == 0)
 		r = nec_sockets_dir_make(request->sockets_dir, err);
 	if (r == 0)
-		r = nec_name_choose(request->sockets_dir, request->name, eif_path, &name, err);
+		r = nec_name_choose(request->sockets_dir, request->name, eif->name, &name, err);
 	if (r == 0)
 		r = (result.name = strdup(name.text)) ? 0 : nec_error_no_memory(err);
 	if (r == 0)
 		r = launch_named(&launch, eif, request, err);
+	if (r == 0)
+		result.measurements = TAKE_PTR(launch.measuring.description.measurements);
 	release(&launch);
 	if (r < 0) {
 		nec_run_result_free(&result);
@@ -503,4 +497,14 @@ int nec_run(nec_context *context, const char *eif_path, const struct nec_pcr_pin
 	tell_step(&launch, "total", nec_loop_now() - begin, 0);
 	*ret = result;
 	return 0;
+}
+
+int nec_run(nec_context *context, const char *eif_path, const struct nec_pcr_pins *pins,
+	    const struct nec_launch_request *request, const struct nec_run_callbacks *callbacks,
+	    struct nec_run_result *ret, nec_error *err)
+{
+	cleanup_eif nec_eif *eif = NULL;
+	int r = nec_eif_open(context, eif_path, &eif, err);
+
+	return r < 0 ? r : nec_run_image(context, eif, pins, request, callbacks, ret, err);
 }

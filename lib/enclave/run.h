@@ -10,10 +10,14 @@
 #include "enclave/run-measure.h"
 
 struct nec_run_result {
-	char *name; /* with a number behind it when it was taken */
+	char *name;         /* with a number behind it when it was taken */
+	char *measurements; /* of the image: a JSON object */
 	struct nec_launch_started started;
 };
 void nec_run_result_free(struct nec_run_result *result);
+
+/* As run-enclave prints it. NULL when memory (or cJSON) is missing. */
+struct cJSON *nec_run_result_json(const struct nec_run_result *result, bool simulated);
 
 struct nec_run_callbacks {
 	void *userdata;
@@ -40,6 +44,12 @@ struct nec_run_callbacks {
 int nec_run(nec_context *context, const char *eif_path, const struct nec_pcr_pins *pins,
 	    const struct nec_launch_request *request, const struct nec_run_callbacks *callbacks,
 	    struct nec_run_result *ret, nec_error *err);
+
+/* The same with an image that is open already; it is needed for this call only. */
+int nec_run_image(nec_context *context, nec_eif *eif, const struct nec_pcr_pins *pins,
+		  const struct nec_launch_request *request,
+		  const struct nec_run_callbacks *callbacks, struct nec_run_result *ret,
+		  nec_error *err);
 
 /*
  * The program that holds an enclave: $NEC_HOLDER, else the one beside the running program as in the

@@ -3,6 +3,7 @@
 #include "host/host.h"
 
 #include "base/error.h"
+#include "host/driver-error.h"
 
 int nec_host_take(const struct nec_device *device, struct nec_host **ret, nec_error *err)
 {
@@ -65,4 +66,18 @@ const struct nec_pool *nec_host_get_pool(nec_host *host)
 const struct nec_hugepages *nec_host_get_hugepages(nec_host *host, size_t index)
 {
 	return index < host->hugepages.count ? &host->hugepages.rows[index] : NULL;
+}
+
+int nec_host_open_device(nec_context *context, int *ret, nec_error *err)
+{
+	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
+	int r = nec_device_open(context, &device, err);
+
+	if (r < 0)
+		return r;
+	r = device.ops->open_device(&device);
+	if (r < 0)
+		return nec_error_from_driver(err, NEC_DRIVER_OPEN, r, "/dev/nitro_enclaves");
+	*ret = r;
+	return 0;
 }
