@@ -99,6 +99,8 @@ static int add_reply(struct nec_answer *answer, const struct nec_buffer *payload
 								 : &answer->messages,
 				  reply.text.data, reply.text.size);
 	}
+	if (answer->text.failed || answer->messages.failed)
+		r = nec_error_no_memory(err);
 	nec_reply_free(&reply);
 	return r;
 }
@@ -292,6 +294,10 @@ static bool describe_one(void *userdata, const char *path)
 		nec_client_remove_dead(path);
 		return true;
 	}
+	if (r == -ENOMEM) {
+		describing->no_memory = true;
+		return false;
+	}
 	value = r == 0 ? answer_value(&answer) : NULL;
 	nec_answer_free(&answer);
 	/* An enclave that ended while we asked is no failure: its socket has gone with it. */
@@ -321,23 +327,27 @@ struct finding {
 	struct nec_command_arguments arguments;
 	char *found;
 	unsigned int count;
+	bool no_memory;
 };
 
 static bool find_one(void *userdata, const char *path)
 {
 	struct finding *finding = userdata;
 	struct nec_answer answer = { 0 };
+	int r = nec_client_call(path, NEC_COMMAND_GET_ID_BY_NAME, &finding->arguments,
+				BROADCAST_MSEC, &answer, NULL);
 
-	if (nec_client_call(path, NEC_COMMAND_GET_ID_BY_NAME, &finding->arguments, BROADCAST_MSEC,
-			    &answer, NULL) < 0)
-		return true;
-	if (answer.text.size > 0 && answer.has_status && answer.status == 0) {
+	if (r == 0 && answer.text.size > 0 && answer.has_status && answer.status == 0) {
 		finding->count++;
 		free(finding->found);
 		finding->found = strdup(path);
+		finding->no_memory = !finding->found;
 	}
 	nec_answer_free(&answer);
-	return true;
+	/* Then it is not known whether this is the one. */
+	if (r == -ENOMEM)
+		finding->no_memory = true;
+	return !finding->no_memory;
 }
 
 static int find_by_name(const char *dir, const char *name, char **ret, nec_error *err)
@@ -345,13 +355,15 @@ static int find_by_name(const char *dir, const char *name, char **ret, nec_error
 	struct finding finding = { .arguments = { .name = (char *)name } };
 	int r = nec_client_visit(dir, find_one, &finding, err);
 
-	if (r == 0 && finding.count == 1 && finding.found) {
+	if (r == 0 && finding.count == 1 && !finding.no_memory) {
 		*ret = finding.found;
 		return 0;
 	}
 	free(finding.found);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	if (finding.no_memory)
+		return nec_error_no_memory(err);
 	if (finding.count > 1)
 		return nec_error_set(err, NEC_E_ENCLAVE_NAME, -ENOTUNIQ,
 				     "%u enclaves are called \"%s\": use the id", finding.count,
