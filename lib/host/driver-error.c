@@ -181,6 +181,9 @@ int nec_error_from_driver(nec_error *err, enum nec_driver_call call, int result,
 				  row->meaning, nec_driver_call_name(call), row->name, row->number);
 	else
 		r = set_device_answer(err, call, -result, what);
+	if (row && (row->number == EMFILE || row->number == ENFILE))
+		nec_error_set_hint(err, "Raise the limit of open files (`ulimit -n` for this "
+					"process, fs.file-max for the machine).");
 	if (err)
 		err->os_error = -result;
 	return r;

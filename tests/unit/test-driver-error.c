@@ -161,6 +161,8 @@ static void every_number__gives_a_named_error_for_every_call(void **state)
 			nec_error err = answer(ioctls[call], number);
 
 			assert_string_not_equal(nec_error_name(err.code), "unknown");
+			if (err.hint[0] == '\0')
+				fail_msg("%d: no hint to \"%s\"", number, err.message);
 		}
 }
 
