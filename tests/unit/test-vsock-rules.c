@@ -207,6 +207,62 @@ static void close__of_the_guest_with_data_waiting_ends_when_the_host_goes(void *
 	free(data);
 }
 
+static void close__of_the_guest_reaches_the_host_though_the_guest_takes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *data = calloc(1, 65536);
+	size_t total = 0;
+	ssize_t n;
+
+	open_connection(f, STREAM);
+	for (int i = 1; i < FAKE_GUEST_QUEUE / 2; i++) {
+		assert_int_equal(write(f->host, "x", 1), 1);
+		turn(f);
+	}
+	for (int i = 0; i < 4; i++)
+		send_data(f, data, 65536);
+	send_op(f, VIRTIO_VSOCK_OP_SHUTDOWN,
+		VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
+	while ((n = read(f->host, data, 65536)) > 0) {
+		total += (size_t)n;
+		turn(f);
+	}
+	free(data);
+	assert_int_equal(n, 0);
+	assert_int_equal(total, 4 * 65536);
+	assert_int_equal(take_all(f), FAKE_GUEST_QUEUE / 2 - 1);
+	fake_guest_offer(&f->guest, 1);
+	turn(f);
+	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
+}
+
+static void close__of_the_guest_is_the_last_it_hears_of_the_connection(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *data = calloc(1, 65536);
+	int small = 4096;
+	int old;
+
+	/* Nearly all of it waits here: to consume it would be worth a credit update. */
+	open_connection(f, STREAM);
+	(void)setsockopt(connection_of(f)->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	for (int i = 0; i < 4; i++)
+		send_data(f, data, 65536);
+	assert_true(connection_of(f)->pending_size > NEC_VSOCK_CREDIT * 3 / 4);
+	send_op(f, VIRTIO_VSOCK_OP_SHUTDOWN,
+		VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
+	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
+	for (size_t total = 0; total < NEC_VSOCK_CREDIT * 3 / 4;) {
+		total += (size_t)read(f->host, data, 1024);
+		turn(f);
+	}
+	old = f->host;
+	open_connection(f, STREAM);
+	expect_nothing(f);
+	(void)close(old);
+	free(data);
+}
+
 static void port__can_be_used_again_while_old_data_drains(void **state)
 {
 	struct fixture *f = *state;
@@ -625,6 +681,8 @@ int main(void)
 		VSOCK_TEST(memory__is_given_back_when_the_host_has_read),
 		VSOCK_TEST(close__of_the_guest_does_not_wait_for_a_slow_host),
 		VSOCK_TEST(close__of_the_guest_with_data_waiting_ends_when_the_host_goes),
+		VSOCK_TEST(close__of_the_guest_reaches_the_host_though_the_guest_takes_nothing),
+		VSOCK_TEST(close__of_the_guest_is_the_last_it_hears_of_the_connection),
 		VSOCK_TEST(port__can_be_used_again_while_old_data_drains),
 		VSOCK_TEST(port__can_be_used_again_while_we_wait_for_the_end),
 		VSOCK_TEST(reset__of_the_guest_drops_what_waits),
