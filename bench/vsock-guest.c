@@ -60,6 +60,8 @@ static int serve(unsigned int port, void (*answer)(int fd))
 		perror("vsock-guest");
 		return 1;
 	}
+	(void)printf("vsock-guest: listening\n");
+	(void)fflush(stdout);
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
 
