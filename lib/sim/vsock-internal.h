@@ -48,8 +48,6 @@ struct nec_vsock {
 	struct nec_source *again;
 	struct nec_source *sweep;
 	bool sweeping;
-	struct nec_source *reclaim;
-	bool reclaiming;
 	uint32_t next_port;
 	struct nec_vsock_stats stats;
 };
@@ -177,12 +175,6 @@ void vsock_remove(struct connection *connection);
 void vsock_make_ready(struct connection *connection);
 void vsock_make_unready(struct connection *connection);
 void vsock_interrupt_if_wanted(struct nec_vsock *vsock, enum nec_vsock_queue queue);
-
-/*
- * Tells the guest that its packets were taken: at once when many of its buffers are with us, else a
- * little later, for several at a time. All it can do then is to free their memory.
- */
-void vsock_return_buffers(struct nec_vsock *vsock);
 
 /* The guest has to answer within some seconds, else the connection is forgotten. */
 void vsock_expect_answer(struct connection *connection);

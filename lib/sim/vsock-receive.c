@@ -189,7 +189,7 @@ void vsock_take_packets(struct nec_vsock *vsock)
 			vsock->stats.malformed++;
 		nec_virtqueue_push(queue, &chain, 0);
 	}
-	vsock_return_buffers(vsock);
+	vsock_interrupt_if_wanted(vsock, NEC_VSOCK_FROM_GUEST);
 	if (taken > NEC_VSOCK_PACKETS_A_ROUND)
 		nec_source_set_timer(vsock->again, 0);
 }

@@ -10,8 +10,6 @@
 /* How long the guest may take to answer REQUEST or SHUTDOWN; Linux waits 8 s for the latter. */
 static const uint64_t answer_usec = 8000000;
 static const uint64_t sweep_interval_usec = 1000000;
-/* How long the guest may wait for its packets' memory while it has plenty. */
-static const uint64_t reclaim_usec = 1000;
 /* Ports of our side start where nobody listens (Firecracker's convention). */
 static const uint32_t first_host_port = 1u << 30;
 
@@ -143,28 +141,6 @@ void vsock_interrupt_if_wanted(struct nec_vsock *vsock, enum nec_vsock_queue que
 		vsock->interrupt(vsock->interrupt_userdata, queue);
 }
 
-static void on_reclaim(void *userdata, uint32_t events)
-{
-	struct nec_vsock *vsock = userdata;
-
-	(void)events;
-	vsock->reclaiming = false;
-	vsock_interrupt_if_wanted(vsock, NEC_VSOCK_FROM_GUEST);
-}
-
-void vsock_return_buffers(struct nec_vsock *vsock)
-{
-	const struct nec_virtqueue *queue = &vsock->queues[NEC_VSOCK_FROM_GUEST];
-	uint16_t waiting = (uint16_t)(queue->next_used - queue->signalled_used);
-
-	if (waiting >= queue->size / 4)
-		vsock_interrupt_if_wanted(vsock, NEC_VSOCK_FROM_GUEST);
-	else if (waiting > 0 && !vsock->reclaiming) {
-		vsock->reclaiming = true;
-		nec_source_set_timer(vsock->reclaim, reclaim_usec);
-	}
-}
-
 static void on_again(void *userdata, uint32_t events)
 {
 	struct nec_vsock *vsock = userdata;
@@ -242,8 +218,6 @@ int nec_vsock_new(struct nec_loop *loop, uint64_t guest_cid, const struct nec_vs
 	r = nec_loop_add_timer(loop, UINT64_MAX, on_again, vsock, &vsock->again, err);
 	if (r == 0)
 		r = nec_loop_add_timer(loop, UINT64_MAX, on_sweep, vsock, &vsock->sweep, err);
-	if (r == 0)
-		r = nec_loop_add_timer(loop, UINT64_MAX, on_reclaim, vsock, &vsock->reclaim, err);
 	if (r < 0) {
 		nec_vsock_free(vsock);
 		return r;
@@ -259,7 +233,6 @@ void nec_vsock_free(struct nec_vsock *vsock)
 	remove_all(vsock);
 	nec_source_free(vsock->again);
 	nec_source_free(vsock->sweep);
-	nec_source_free(vsock->reclaim);
 	free(vsock);
 }
 

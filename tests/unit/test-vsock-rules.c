@@ -633,25 +633,6 @@ static void interrupts__come_when_the_guest_asked_for_them(void **state)
 	assert_int_equal(f->guest.interrupts[NEC_VSOCK_TO_GUEST], 1);
 }
 
-static void interrupts__for_taken_packets_come_several_at_a_time(void **state)
-{
-	struct fixture *f = *state;
-	unsigned int *count = &f->guest.interrupts[NEC_VSOCK_FROM_GUEST];
-
-	/* A guest that waits for its last packet hears of it without sending another. */
-	open_connection(f, STREAM);
-	for (int i = 0; i < 100 && *count == 0; i++)
-		assert_int_equal(nec_loop_run_once(f->loop, 100, NULL), 0);
-	assert_int_equal(*count, 1);
-	/* One that uses up its buffers hears of them before the time. */
-	f->vsock->reclaiming = true;
-	for (int i = 0; i < FAKE_GUEST_QUEUE / 2; i++) {
-		assert_int_equal(*count, 1 + (unsigned int)i / (FAKE_GUEST_QUEUE / 4));
-		send_op(f, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0);
-	}
-	assert_int_equal(*count, 3);
-}
-
 static void kicks__are_wanted_only_by_a_device_that_ran_out(void **state)
 {
 	struct fixture *f = *state;
@@ -701,7 +682,6 @@ int main(void)
 		VSOCK_TEST(seqpacket__empty_messages_do_not_grow_without_end),
 		VSOCK_TEST(seqpacket__message_larger_than_the_guests_buffer_resets_it),
 		VSOCK_TEST(interrupts__come_when_the_guest_asked_for_them),
-		VSOCK_TEST(interrupts__for_taken_packets_come_several_at_a_time),
 		VSOCK_TEST(kicks__are_wanted_only_by_a_device_that_ran_out),
 	};
 

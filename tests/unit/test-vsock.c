@@ -26,6 +26,7 @@ static void request__is_answered_and_data_flows_both_ways(void **state)
 	assert_int_equal(expect(f, VIRTIO_VSOCK_OP_RW, data, sizeof(data)).len, 5);
 	assert_string_equal(data, "world");
 	assert_true(f->guest.interrupts[NEC_VSOCK_TO_GUEST] > 0);
+	assert_true(f->guest.interrupts[NEC_VSOCK_FROM_GUEST] > 0);
 	assert_int_equal(nec_vsock_get_stats(f->vsock).to_guest_bytes, 5);
 	assert_int_equal(nec_vsock_get_stats(f->vsock).from_guest_bytes, 5);
 }
