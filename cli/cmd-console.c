@@ -90,7 +90,9 @@ static int print_recorded(struct cli *cli, const struct cli_enclave_filter *filt
 
 static int print_live(struct cli *cli, const char *control, uint64_t seconds)
 {
-	uint64_t deadline = seconds ? nec_loop_now() + seconds * 1000000 : 0;
+	/* 0: none. More than a century is none, too. */
+	bool limited = seconds > 0 && seconds <= UINT32_MAX;
+	uint64_t deadline = limited ? nec_loop_now() + seconds * 1000000 : 0;
 	nec_error err = NEC_ERROR_INIT;
 	cleanup_close int fd = cli_console_connect(cli, control, &err);
 
