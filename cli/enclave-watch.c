@@ -7,6 +7,7 @@
  */
 #include "enclave-watch.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <time.h>
@@ -34,6 +35,8 @@ struct watch {
 	int inotify_fd;
 	struct nec_source *folders;
 	struct nec_source *look;
+	struct nec_source *reader; /* of stdout; NULL when that is a file */
+	bool reader_gone;
 	struct nec_watch *processes[MAX_PROCESSES];
 	size_t process_count;
 	bool changed; /* something may have */
@@ -57,6 +60,16 @@ static void on_look(void *userdata, uint32_t events)
 	(void)events;
 	watch->changed = true;
 	nec_source_set_timer(watch->look, LOOK_USEC);
+}
+
+/* Only an end is reported: who reads nothing any more is not waited for until there is news. */
+static void on_reader(void *userdata, uint32_t events)
+{
+	struct watch *watch = userdata;
+
+	(void)events;
+	nec_source_free(TAKE_PTR(watch->reader));
+	watch->reader_gone = true;
 }
 
 static void on_folders(void *userdata, uint32_t events)
@@ -268,6 +281,8 @@ static int set_up(struct watch *watch, nec_error *err)
 	watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (watch->inotify_fd < 0)
 		return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot watch folders");
+	(void)nec_loop_add_fd(watch->loop, STDOUT_FILENO, 0, on_reader, watch, &watch->reader,
+			      NULL);
 	r = nec_loop_add_fd(watch->loop, watch->inotify_fd, EPOLLIN, on_folders, watch,
 			    &watch->folders, err);
 	if (r == 0)
@@ -279,6 +294,7 @@ static void tear_down(struct watch *watch)
 {
 	forget_processes(watch);
 	nec_source_free(watch->folders);
+	nec_source_free(watch->reader);
 	if (watch->inotify_fd >= 0)
 		(void)close(watch->inotify_fd);
 	nec_loop_free(watch->loop);
@@ -305,6 +321,8 @@ int cli_watch_enclaves(struct cli *cli, const struct cli_watch_options *options)
 			status = look(&watch);
 		else if (nec_loop_run_once(watch.loop, CANCEL_MSEC, &err) < 0)
 			status = cli_fail(cli, &err, 0);
+		if (status == 0 && watch.reader_gone)
+			status = 128 + SIGPIPE;
 	}
 	/* Being told to stop is how this ends. */
 	if (cli->cancel && *cli->cancel)
