@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+extern const struct cli_command cli_cmd_allocator_check;
 extern const struct cli_command cli_cmd_build_enclave;
 extern const struct cli_command cli_cmd_connect;
 extern const struct cli_command cli_cmd_console;
@@ -35,6 +36,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_sim_exec,
 	&cli_cmd_terminate_enclave,
 	&cli_cmd_doctor,
+	&cli_cmd_allocator_check,
 	&cli_cmd_build_enclave,
 	&cli_cmd_sign_eif,
 	&cli_cmd_describe_eif,
@@ -52,6 +54,7 @@ static const struct {
 	const char *name;
 	const char *summary;
 } groups[] = {
+	{ "allocator", "Set memory and CPUs aside for enclaves" },
 	{ "eif", "Work on enclave image files (EIF)" },
 	{ "sim", "Work with the simulation" },
 };

@@ -5,9 +5,6 @@
 
 #include <stddef.h>
 
-/* Similarity of two words by Jaro: 0 nothing in common, 1 equal. */
-double cli_similarity(const char *a, size_t a_size, const char *b, size_t b_size);
-
 /* The similar words found so far, the least similar first, as nitro-cli lists them. */
 struct cli_suggestions {
 	const char *word;

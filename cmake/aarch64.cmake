@@ -16,3 +16,12 @@ set(ENV{PKG_CONFIG_LIBDIR}
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${CMAKE_SYSROOT})
 
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L ${CMAKE_SYSROOT})
+
+# A library that is missing there would be reported as a missing package of this machine.
+get_property(NEC_IN_TRY_COMPILE GLOBAL PROPERTY IN_TRY_COMPILE)
+if(NOT NEC_IN_TRY_COMPILE)
+  execute_process(COMMAND ${CMAKE_CURRENT_LIST_DIR}/../scripts/sysroot --check RESULT_VARIABLE NEC_SYSROOT_OLD)
+  if(NEC_SYSROOT_OLD)
+    message(FATAL_ERROR "build/sysroot-arm64 is not there or out of date: run scripts/sysroot")
+  endif()
+endif()

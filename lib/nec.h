@@ -64,6 +64,7 @@ enum nec_error_code {
 	NEC_E_TOOL_FAILED = 13,     /* a program we ran ended with a failure */
 	NEC_E_JSON = 14,            /* text is not the JSON that is asked for */
 	NEC_E_DATA_MISSING = 15,    /* a file that nec installs (such as nec-init) is not there */
+	NEC_E_CONFIG = 16,          /* a configuration file is not what its format asks for */
 
 	/* Images (EIF) */
 	NEC_E_EIF_TRUNCATED = 100,     /* the file ends before what its header promises */

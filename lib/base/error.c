@@ -36,6 +36,7 @@ static const struct error_row {
 	{ NEC_E_JSON, "json", 17, "" },
 	{ NEC_E_DATA_MISSING, "data-missing", 19,
 	  "Reinstall nec, or point NEC_DATA_DIR to the folder that holds its data files." },
+	{ NEC_E_CONFIG, "config", 17, "" },
 
 	{ NEC_E_EIF_TRUNCATED, "eif-truncated", 35,
 	  "The file is incomplete: copy or build it again." },

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/similarity.h"
 #include "nitro-cli-table.h"
 #include "parse.h"
 #include "suggest.h"
@@ -523,7 +524,7 @@ static void json__is_wanted_by_output_json_alone(void **state)
 
 static double similarity(const char *a, const char *b)
 {
-	return cli_similarity(a, strlen(a), b, strlen(b));
+	return nec_similarity(a, strlen(a), b, strlen(b));
 }
 
 /* The textbook pairs of this measure. */
@@ -543,7 +544,7 @@ static void similarity__is_that_of_jaro(void **state)
 	assert_float_equal(similarity("", "a"), 0, 1e-9);
 	assert_float_equal(similarity("a", "a"), 1, 1e-9);
 	memset(longest, 'a', sizeof(longest));
-	assert_float_equal(cli_similarity(longest, sizeof(longest), "a", 1), 0, 1e-9);
+	assert_float_equal(nec_similarity(longest, sizeof(longest), "a", 1), 0, 1e-9);
 }
 
 int main(void)
