@@ -58,43 +58,14 @@ static void call_parent(int asked)
 	exit(0);
 }
 
-/* Until the end, which is passed on. */
-static void copy(int from, int to)
-{
-	char bytes[65536];
-	ssize_t size;
-
-	while ((size = read(from, bytes, sizeof(bytes))) > 0)
-		for (ssize_t done = 0; done < size;) {
-			ssize_t n = write(to, bytes + done, (size_t)(size - done));
-
-			if (n < 0)
-				exit(1);
-			done += n;
-		}
-	(void)shutdown(to, SHUT_WR);
-}
-
-/* Not all programs cope with a stdin whose peer has a vsock address: theirs is a Unix socket. */
 static void run(int fd, char **argv)
 {
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		die("socketpair");
-	if (fork() == 0) {
-		(void)dup2(pair[1], STDIN_FILENO);
-		(void)dup2(pair[1], STDOUT_FILENO);
-		(void)execv(argv[0], argv);
-		die(argv[0]);
-	}
-	(void)close(pair[1]);
-	if (fork() == 0) {
-		copy(fd, pair[0]);
-		exit(0);
-	}
-	copy(pair[0], fd);
-	exit(0);
+	(void)dup2(fd, STDIN_FILENO);
+	(void)dup2(fd, STDOUT_FILENO);
+	/* A program inherits what is ignored, and may want to wait for its children. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)execv(argv[0], argv);
+	die(argv[0]);
 }
 
 static void serve(int listener, char **argv)
