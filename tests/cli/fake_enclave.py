@@ -92,7 +92,11 @@ class Enclave:
                 run(self.path)
             finally:
                 os._exit(1)
-        until(lambda: os.path.exists(self.path), "the enclave is there")
+        try:
+            until(lambda: os.path.exists(self.path), "the enclave is there")
+        except BaseException:
+            self.end()
+            raise
 
     def end(self):
         if not self.process:
