@@ -26,14 +26,14 @@ static void remove_guest(struct guest *guest)
 	free(guest);
 }
 
-bool heartbeat_hand_over(struct nec_heartbeat *heartbeat, const struct peer *peer)
+/* A guest that does not take what is sent loses it: it has one enclave. */
+static bool send_descriptor(const struct guest *guest, uint32_t cid, int fd)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { { 0 } };
-	uint8_t byte = 0;
-	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec part = { .iov_base = &cid, .iov_len = sizeof(cid) };
 	struct msghdr message = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -41,18 +41,23 @@ bool heartbeat_hand_over(struct nec_heartbeat *heartbeat, const struct peer *pee
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(guest->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(cid);
+}
+
+bool heartbeat_hand_over(struct nec_heartbeat *heartbeat, const struct peer *peer)
+{
 	const struct guest *guest = heartbeat->guests;
 
 	while (guest && guest->cid != peer->cid)
 		guest = guest->next;
 	if (!guest)
 		return false;
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &peer->fd, sizeof(peer->fd));
-	/* A guest that does not take what is sent loses it: it has one enclave. */
-	(void)!sendmsg(guest->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)send_descriptor(guest, peer->cid, peer->fd);
 	return true;
 }
 
@@ -101,7 +106,6 @@ static void on_meeting(void *userdata, int fd)
 	struct nec_heartbeat *heartbeat = userdata;
 	struct guest *guest;
 	size_t count = 0;
-	uint8_t byte = 0;
 
 	for (guest = heartbeat->guests; guest; guest = guest->next)
 		count++;
@@ -115,74 +119,112 @@ static void on_meeting(void *userdata, int fd)
 	/* "We listen": only then it may start its enclave. */
 	if (nec_loop_add_fd(heartbeat->loop, fd, EPOLLIN, on_guest, guest, &guest->source, NULL) <
 		    0 ||
-	    send(fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+	    !send_descriptor(guest, CID_OF_LISTENER, heartbeat->port_fd))
 		remove_guest(guest);
 }
 
-static void on_listener(void *userdata, uint32_t events)
+/*
+ * It may be of any guest that has not said its CID yet, and we may end before it does so: each of
+ * them gets it as well.
+ */
+static void offer(struct nec_heartbeat *heartbeat, uint32_t cid, int fd)
+{
+	if (is_claimed(heartbeat, cid))
+		return;
+	for (const struct guest *guest = heartbeat->guests; guest; guest = guest->next)
+		if (guest->cid == 0)
+			(void)send_descriptor(guest, cid, fd);
+}
+
+static int take_connection(void *userdata, int listener_fd)
 {
 	struct nec_heartbeat *heartbeat = userdata;
 	uint32_t cid = 0;
-	int fd = heartbeat->device->ops->vsock_accept(heartbeat->device, heartbeat->listener_fd,
-						      &cid);
+	int fd = heartbeat->device->ops->vsock_accept(heartbeat->device, listener_fd, &cid);
 
-	(void)events;
-	if (fd >= 0)
-		heartbeat_add_peer(heartbeat, fd, cid);
+	if (fd < 0)
+		return fd;
+	if (cid == 0) {
+		/* The hypervisor's; to us it is a CID that is not known. */
+		(void)close(fd);
+		return 0;
+	}
+	offer(heartbeat, cid, fd);
+	heartbeat_add_peer(heartbeat, fd, cid);
+	return 0;
 }
 
-/* Without it others wait until our own enclave has booted; that is worse, but no reason to fail. */
-static void open_meeting(struct nec_heartbeat *heartbeat)
+static void close_meeting(struct nec_heartbeat *heartbeat)
+{
+	nec_listener_free(TAKE_PTR(heartbeat->meeting));
+	if (heartbeat->meeting_fd >= 0) {
+		/* While it lives nobody else makes a socket of this name. */
+		(void)unlink(heartbeat->meeting_path.text);
+		(void)close(TAKE_FD(heartbeat->meeting_fd));
+	}
+}
+
+/* -EADDRINUSE: another has made one. Of several that try, one succeeds. */
+static int open_meeting(struct nec_heartbeat *heartbeat)
 {
 	const char *path = heartbeat->meeting_path.text;
 	struct nec_path dir = heartbeat->meeting_path;
 	struct stat st;
+	int r = nec_listen_unix(path, MEETING_MODE, NULL);
 
-	heartbeat->meeting_fd = nec_listen_unix(path, MEETING_MODE, NULL);
-	if (heartbeat->meeting_fd < 0)
-		return;
+	if (r < 0)
+		return r;
+	heartbeat->meeting_fd = r;
 	/* For the users of the directory's group, not only for ours. */
 	*strrchr(dir.text, '/') = '\0';
 	if (stat(dir.text, &st) == 0)
 		(void)!chown(path, (uid_t)-1, st.st_gid);
-	if (nec_listener_new(heartbeat->loop, heartbeat->meeting_fd, on_meeting, heartbeat,
-			     &heartbeat->meeting, NULL) < 0) {
-		(void)unlink(path);
-		(void)close(TAKE_FD(heartbeat->meeting_fd));
-	}
+	r = nec_listener_new(heartbeat->loop, heartbeat->meeting_fd, on_meeting, heartbeat,
+			     &heartbeat->meeting, NULL);
+	if (r < 0)
+		close_meeting(heartbeat);
+	return r;
 }
 
 int heartbeat_open_port(struct nec_heartbeat *heartbeat)
 {
-	int r = heartbeat->device->ops->vsock_listen(heartbeat->device, NEC_CID_PARENT,
-						     NEC_PORT_HEARTBEAT);
+	const bool inherited = heartbeat->port_fd >= 0;
+	int r = 0;
 
+	if (!inherited)
+		r = heartbeat->device->ops->vsock_listen(heartbeat->device, NEC_CID_PARENT,
+							 NEC_PORT_HEARTBEAT);
 	if (r < 0)
 		return r;
-	heartbeat->listener_fd = r;
-	r = nec_loop_add_fd(heartbeat->loop, heartbeat->listener_fd, EPOLLIN, on_listener,
-			    heartbeat, &heartbeat->listener, NULL);
-	if (r < 0) {
-		(void)close(TAKE_FD(heartbeat->listener_fd));
+	if (!inherited)
+		heartbeat->port_fd = r;
+	/*
+	 * Other guests may have inherited the port, too: the socket decides who listens there. To
+	 * one who has opened it for himself it is a help for others: without it they wait until
+	 * our own enclave has booted, which is worse, but no reason to fail.
+	 */
+	r = open_meeting(heartbeat);
+	if (r < 0 && inherited)
 		return r;
+	r = nec_listener_new_taking(heartbeat->loop, heartbeat->port_fd, take_connection, heartbeat,
+				    &heartbeat->listener, NULL);
+	if (r < 0) {
+		close_meeting(heartbeat);
+		if (!inherited)
+			(void)close(TAKE_FD(heartbeat->port_fd));
 	}
-	open_meeting(heartbeat);
-	return 0;
+	return r;
 }
 
 void heartbeat_close_port(struct nec_heartbeat *heartbeat)
 {
+	/* Before the guests are told and the port is free: the next one makes it anew. */
+	close_meeting(heartbeat);
 	while (heartbeat->guests)
 		remove_guest(heartbeat->guests);
-	nec_listener_free(TAKE_PTR(heartbeat->meeting));
-	if (heartbeat->meeting_fd >= 0) {
-		/* Before the port is free: its next owner makes a socket of the same name. */
-		(void)unlink(heartbeat->meeting_path.text);
-		(void)close(TAKE_FD(heartbeat->meeting_fd));
-	}
-	nec_source_free(TAKE_PTR(heartbeat->listener));
-	if (heartbeat->listener_fd >= 0)
-		(void)close(TAKE_FD(heartbeat->listener_fd));
+	nec_listener_free(TAKE_PTR(heartbeat->listener));
+	if (heartbeat->port_fd >= 0)
+		(void)close(TAKE_FD(heartbeat->port_fd));
 }
 
 void heartbeat_rest(struct nec_heartbeat *heartbeat)

@@ -7,6 +7,12 @@
 #include "base/unix-socket.h"
 #include "enclave/heartbeat.h"
 
+/*
+ * What a host sends is a CID with a descriptor: a connection from there, or, with this one (no
+ * enclave's), the port's listener. That comes first and says "we listen".
+ */
+enum { CID_OF_LISTENER = 0 };
+
 /* A connection to the port. */
 struct peer {
 	struct peer *next;
@@ -38,9 +44,11 @@ struct nec_heartbeat {
 	struct peer *peers; /* newest first */
 	struct nec_source *retry;
 
-	/* As the one who has the port */
-	int listener_fd;
-	struct nec_source *listener;
+	/* The port: ours, or our host's, which stays open with us when the host is gone */
+	int port_fd;
+
+	/* As the one who listens there */
+	struct nec_listener *listener;
 	int meeting_fd;
 	struct nec_listener *meeting;
 	struct guest *guests;
@@ -48,6 +56,7 @@ struct nec_heartbeat {
 	/* As the guest of another */
 	int host_fd;
 	struct nec_source *host;
+	bool told; /* by this host that it listens */
 };
 
 /* heartbeat.c: a connection, whoever took it; @fd becomes ours. */
@@ -58,7 +67,9 @@ void heartbeat_place_peers(struct nec_heartbeat *heartbeat);
 void heartbeat_become_ready(struct nec_heartbeat *heartbeat);
 
 /* heartbeat-host.c */
-int heartbeat_open_port(struct nec_heartbeat *heartbeat); /* -EADDRINUSE: another has it */
+/* Begins to listen, at the port of a host that is gone if there was one. -EADDRINUSE: another does.
+ */
+int heartbeat_open_port(struct nec_heartbeat *heartbeat);
 void heartbeat_close_port(struct nec_heartbeat *heartbeat);
 /* Closes it if nobody needs it any more. */
 void heartbeat_rest(struct nec_heartbeat *heartbeat);

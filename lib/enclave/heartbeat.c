@@ -137,15 +137,14 @@ static void send_cid(struct nec_heartbeat *heartbeat)
 	(void)!send(heartbeat->host_fd, &heartbeat->cid, sizeof(heartbeat->cid), MSG_NOSIGNAL);
 }
 
-/* One byte, which may carry a connection. Returns as recvmsg(); *ret_fd is -1 without one. */
-static ssize_t receive_byte(int from, int *ret_fd)
+/* A CID and its descriptor. Returns as recvmsg(); *ret_fd is -1 when there is no room for it. */
+static ssize_t receive_descriptor(int from, uint32_t *ret_cid, int *ret_fd)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control;
-	uint8_t byte;
-	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec part = { .iov_base = ret_cid, .iov_len = sizeof(*ret_cid) };
 	struct msghdr message = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -163,24 +162,47 @@ static ssize_t receive_byte(int from, int *ret_fd)
 
 static void try_again(struct nec_heartbeat *heartbeat);
 
-/* Its first byte says that it listens; each further one brings a connection of our enclave. */
+/* At once, if it has served us: otherwise it has no place for one more, and will have none soon. */
+static void lose_host(struct nec_heartbeat *heartbeat)
+{
+	leave_host(heartbeat);
+	if (heartbeat->told)
+		try_again(heartbeat);
+	else
+		nec_source_set_timer(heartbeat->retry, RETRY_USEC);
+}
+
+static void inherit_port(struct nec_heartbeat *heartbeat, int fd)
+{
+	if (heartbeat->port_fd >= 0)
+		(void)close(heartbeat->port_fd);
+	heartbeat->port_fd = fd;
+	heartbeat->told = true;
+	heartbeat_become_ready(heartbeat);
+}
+
 static void on_host(void *userdata, uint32_t events)
 {
 	struct nec_heartbeat *heartbeat = userdata;
+	uint32_t cid = 0;
 	int fd;
-	ssize_t n = receive_byte(heartbeat->host_fd, &fd);
+	ssize_t n = receive_descriptor(heartbeat->host_fd, &cid, &fd);
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {
-		leave_host(heartbeat);
-		try_again(heartbeat);
-	} else if (fd >= 0) {
-		heartbeat_add_peer(heartbeat, fd, heartbeat->cid);
-	} else {
-		heartbeat_become_ready(heartbeat);
+	if (n == sizeof(cid) && fd >= 0) {
+		if (cid == CID_OF_LISTENER)
+			inherit_port(heartbeat, fd);
+		else
+			heartbeat_add_peer(heartbeat, fd, cid);
+		return;
 	}
+	if (fd >= 0)
+		(void)close(fd);
+	/* Without the port we would not be safe from the host's end. */
+	if (n != sizeof(cid) || cid == CID_OF_LISTENER)
+		lose_host(heartbeat);
 }
 
 static int find_host(struct nec_heartbeat *heartbeat)
@@ -190,6 +212,7 @@ static int find_host(struct nec_heartbeat *heartbeat)
 	if (r < 0)
 		return r;
 	heartbeat->host_fd = r;
+	heartbeat->told = false;
 	r = nec_loop_add_fd(heartbeat->loop, heartbeat->host_fd, EPOLLIN, on_host, heartbeat,
 			    &heartbeat->host, NULL);
 	if (r < 0)
@@ -232,8 +255,11 @@ static void try_again(struct nec_heartbeat *heartbeat)
 
 static void on_retry(void *userdata, uint32_t events)
 {
+	struct nec_heartbeat *heartbeat = userdata;
+
 	(void)events;
-	try_again(userdata);
+	if (!heartbeat->beaten)
+		try_again(heartbeat);
 }
 
 void nec_heartbeat_expect(struct nec_heartbeat *heartbeat, uint32_t cid)
@@ -257,7 +283,7 @@ int nec_heartbeat_new(struct nec_loop *loop, const struct nec_device *device, co
 		.loop = loop,
 		.device = device,
 		.events = *events,
-		.listener_fd = -1,
+		.port_fd = -1,
 		.meeting_fd = -1,
 		.host_fd = -1,
 	};

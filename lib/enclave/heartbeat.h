@@ -3,7 +3,8 @@
  * The heartbeat of enclaves on the device: each connects to CID 3, port 9000, sends a byte and
  * wants it back. There is one such port on a machine, and many enclaves may boot at the same time,
  * so whoever has the port listens for all: others find it at a Unix socket in the sockets directory
- * and are handed the connections of their enclaves. docs/launch.md tells how.
+ * and are handed the connections of their enclaves, and the port itself: it stays open when the one
+ * who has it ends, in whatever way. docs/launch.md tells how.
  */
 #ifndef NEC_ENCLAVE_HEARTBEAT_H
 #define NEC_ENCLAVE_HEARTBEAT_H
@@ -18,7 +19,10 @@ struct nec_heartbeat;
 
 struct nec_heartbeat_events {
 	void *userdata;
-	/* Somebody listens now, we or another: the enclave can be started. At most once. */
+	/*
+	 * The port is open, and stays so as long as we live: the enclave can be started, also when
+	 * the loop does not run for a while. At most once.
+	 */
 	void (*ready)(void *userdata);
 	/* The enclave has booted. At most once; the heartbeat may be freed in it. */
 	void (*beat)(void *userdata);

@@ -2,7 +2,8 @@
 /*
  * What makes nec and nec-holder of tests/e2e run on the fake machine of tests/unit: they are linked
  * from the same objects as the real ones, but nec_device_open() comes here first (--wrap). The
- * machine is the one whose folder $NEC_FAKE names.
+ * machine is the one whose folder $NEC_FAKE names. With a FIFO "gate" in that folder the driver's
+ * start of an enclave takes until somebody has written to it, or just opened it for that.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,6 +30,18 @@ static void place(posix_spawn_file_actions_t *actions, int *fd, int to)
 	(void)posix_spawn_file_actions_adddup2(actions, above, to);
 }
 
+static void wait_at_gate(const struct fake_device *device)
+{
+	cleanup_close int fd = -1;
+	char path[128];
+	char byte;
+
+	(void)snprintf(path, sizeof(path), "%s/gate", fake_device_root(device));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!read(fd, &byte, 1);
+}
+
 /* The enclave is a process of its own; it leaves ours as soon as it is there. */
 static void boot(struct fake_device *device, uint32_t cid, void *userdata)
 {
@@ -41,6 +54,7 @@ static void boot(struct fake_device *device, uint32_t cid, void *userdata)
 	pid_t child = -1;
 
 	(void)userdata;
+	wait_at_gate(device);
 	(void)snprintf(number, sizeof(number), "%u", cid);
 	(void)posix_spawn_file_actions_init(&actions);
 	place(&actions, &console, GUEST_CONSOLE_FD);

@@ -363,6 +363,92 @@ static void guest__hears_of_its_enclave_that_was_early(void **state)
 	assert_int_equal(waiters[0].beats, 0);
 }
 
+/* As while its enclave is started: its loop does not run. */
+static void guest__loses_nothing_when_the_one_with_the_port_ends_meanwhile(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(begin(&waiters[0], NULL), 0);
+	assert_int_equal(begin(&waiters[1], NULL), 0);
+	settle();
+	assert_int_equal(waiters[1].ready, 1);
+	nec_heartbeat_free(TAKE_PTR(waiters[0].heartbeat));
+	fd = call_and_send(17, "\xb7");
+	nec_heartbeat_expect(waiters[1].heartbeat, 17);
+	settle();
+	assert_int_equal(waiters[1].beats, 1);
+	expect_answer(fd);
+	assert_true(port_is_free());
+}
+
+static void guests__share_the_port_that_they_have_from_one_who_ended(void **state)
+{
+	int fds[WAITERS];
+
+	(void)state;
+	for (size_t i = 0; i < WAITERS; i++)
+		assert_int_equal(begin(&waiters[i], NULL), 0);
+	settle();
+	nec_heartbeat_free(TAKE_PTR(waiters[0].heartbeat));
+	for (uint32_t i = 1; i < WAITERS; i++) {
+		assert_int_equal(waiters[i].ready, 1);
+		fds[i] = call_and_send(16 + i, "\xb7");
+		nec_heartbeat_expect(waiters[i].heartbeat, 16 + i);
+	}
+	for (size_t i = 1; i < WAITERS; i++) {
+		settle_until(&waiters[i].beats);
+		assert_int_equal(waiters[i].beats, 1);
+	}
+	settle();
+	for (size_t i = 1; i < WAITERS; i++)
+		expect_answer(fds[i]);
+	assert_true(port_is_free());
+}
+
+static void guest__keeps_a_connection_that_the_one_who_ended_had_accepted(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(begin(&waiters[0], NULL), 0);
+	assert_int_equal(begin(&waiters[1], NULL), 0);
+	settle();
+	fd = call_and_send(17, "\xb7");
+	settle();
+	nec_heartbeat_free(TAKE_PTR(waiters[0].heartbeat));
+	settle();
+	nec_heartbeat_expect(waiters[1].heartbeat, 17);
+	settle();
+	assert_int_equal(waiters[1].beats, 1);
+	expect_answer(fd);
+	assert_true(port_is_free());
+}
+
+/* It is not asked again and again by one for whom it has no place. */
+static void guest__that_is_turned_away_waits_a_little(void **state)
+{
+	struct nec_path path;
+	int other = fake_vsock_serve(fake, NEC_CID_PARENT, NEC_PORT_HEARTBEAT);
+	unsigned int asked;
+	int host;
+
+	(void)state;
+	(void)snprintf(path.text, sizeof(path.text), "%s/" NEC_HEARTBEAT_SOCKET, dir);
+	host = nec_listen_unix(path.text, 0600, NULL);
+	assert_true(host >= 0);
+	assert_int_equal(begin(&waiters[0], NULL), 0);
+	(void)close(accept(host, NULL, NULL));
+	asked = fake_device_calls(fake, FAKE_VSOCK_LISTEN);
+	assert_int_equal(nec_loop_run_once(loop, 0, NULL), 0);
+	assert_int_equal(fake_device_calls(fake, FAKE_VSOCK_LISTEN), asked);
+	assert_int_equal(waiters[0].ready, 0);
+	(void)unlink(path.text);
+	(void)close(host);
+	(void)close(other);
+	settle_until(&waiters[0].ready);
+}
+
 static int visit(void)
 {
 	struct nec_path path;
@@ -378,7 +464,7 @@ static void guest__that_misbehaves_disturbs_nobody(void **state)
 {
 	static const uint32_t cids[] = { 0, 16, 17 };
 	int visitors[ARRAY_SIZE(cids)];
-	char byte;
+	uint8_t listening[8];
 	int talker;
 	int fd;
 
@@ -399,8 +485,8 @@ static void guest__that_misbehaves_disturbs_nobody(void **state)
 	assert_int_equal(send(talker, "\x12\x34\x00\x00too much", 12, MSG_NOSIGNAL), 12);
 	settle();
 	for (size_t i = 0; i < ARRAY_SIZE(cids); i++) {
-		assert_int_equal(recv(visitors[i], &byte, 1, MSG_DONTWAIT), 1);
-		assert_int_equal(recv(visitors[i], &byte, 1, MSG_DONTWAIT), 0);
+		assert_int_equal(recv(visitors[i], listening, sizeof(listening), MSG_DONTWAIT), 4);
+		assert_int_equal(recv(visitors[i], listening, sizeof(listening), MSG_DONTWAIT), 0);
 		(void)close(visitors[i]);
 	}
 	(void)close(talker);
@@ -449,6 +535,23 @@ static void port__of_another_program_is_waited_for(void **state)
 	assert_int_equal(waiters[0].ready, 0);
 	(void)close(other);
 	settle_until(&waiters[0].ready);
+}
+
+static void port__is_left_alone_for_a_while_when_descriptors_run_out(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(begin(&waiters[0], NULL), 0);
+	nec_heartbeat_expect(waiters[0].heartbeat, 16);
+	fake_device_refuse(fake, FAKE_VSOCK_ACCEPT, 1, EMFILE);
+	fd = call_and_send(16, "\xb7");
+	assert_int_equal(nec_loop_run_once(loop, 0, NULL), 0);
+	assert_int_equal(fake_device_calls(fake, FAKE_VSOCK_ACCEPT), 1);
+	/* Readable all the time, and yet there is nothing to do but wait for the pause's end. */
+	settle_until(&waiters[0].beats);
+	assert_int_equal(fake_device_calls(fake, FAKE_VSOCK_ACCEPT), 2);
+	expect_answer(fd);
 }
 
 static void port__that_cannot_be_had_is_an_error(void **state)
@@ -513,9 +616,14 @@ int main(void)
 		TEST(launches__go_on_when_the_one_with_the_port_ends),
 		TEST(launches__are_known_to_the_next_one_with_the_port),
 		TEST(guest__hears_of_its_enclave_that_was_early),
+		TEST(guest__loses_nothing_when_the_one_with_the_port_ends_meanwhile),
+		TEST(guests__share_the_port_that_they_have_from_one_who_ended),
+		TEST(guest__keeps_a_connection_that_the_one_who_ended_had_accepted),
+		TEST(guest__that_is_turned_away_waits_a_little),
 		TEST(guest__that_misbehaves_disturbs_nobody),
 		TEST(guests__beyond_all_measure_are_turned_away),
 		TEST(port__of_another_program_is_waited_for),
+		TEST(port__is_left_alone_for_a_while_when_descriptors_run_out),
 		TEST(port__that_cannot_be_had_is_an_error),
 		TEST(directory__that_cannot_be_used_only_ends_the_sharing),
 		TEST(socket__that_a_dead_process_left_is_replaced),
