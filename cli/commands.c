@@ -5,6 +5,7 @@
 #include <string.h>
 
 extern const struct cli_command cli_cmd_allocator_check;
+extern const struct cli_command cli_cmd_allocator_plan;
 extern const struct cli_command cli_cmd_build_enclave;
 extern const struct cli_command cli_cmd_connect;
 extern const struct cli_command cli_cmd_console;
@@ -37,6 +38,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_terminate_enclave,
 	&cli_cmd_doctor,
 	&cli_cmd_allocator_check,
+	&cli_cmd_allocator_plan,
 	&cli_cmd_build_enclave,
 	&cli_cmd_sign_eif,
 	&cli_cmd_describe_eif,
