@@ -221,7 +221,7 @@ static void plan_cpus(struct planner *planner, const struct nec_plan_node *node,
 	left = take_cores(planner, node, false, left);
 	if (left > 0) {
 		problem = add_problem(planner->plan, NEC_E_CPUS_INSUFFICIENT,
-				      "NUMA node %d has %u CPUs for enclaves, %u more are wanted",
+				      "NUMA node %d has %u CPUs for enclaves, %u are missing",
 				      node->node, nec_cpuset_count(&node->cpus), left);
 		if (whole > left)
 			set_change(problem, "lower cpu_count to %u%s", whole - left,

@@ -131,7 +131,7 @@ static void cpus__too_many_are_told_with_what_fits(void **state)
 	boot(&ec2);
 	make("memory_mib: 2\ncpu_count: 8\n", 1024);
 	expect_problem(NEC_E_CPUS_INSUFFICIENT,
-		       "NUMA node 0 has 6 CPUs for enclaves, 2 more are wanted",
+		       "NUMA node 0 has 6 CPUs for enclaves, 2 are missing",
 		       "lower cpu_count to 6");
 	make("memory_mib: 2\ncpu_count: 7\n", 1024);
 	assert_int_equal(plan->problem_count, 1);
@@ -141,7 +141,7 @@ static void cpus__too_many_are_told_with_what_fits(void **state)
 	boot(&(struct fake_machine){ .cores = 1, .threads = 2, .huge = { { 0, FAKE_2M, 1 } } });
 	make("memory_mib: 2\ncpu_count: 2\n", 1024);
 	expect_problem(NEC_E_CPUS_INSUFFICIENT,
-		       "NUMA node 0 has 0 CPUs for enclaves, 2 more are wanted", "");
+		       "NUMA node 0 has 0 CPUs for enclaves, 2 are missing", "");
 }
 
 static void cpus__with_an_offline_sibling_are_left_out(void **state)
