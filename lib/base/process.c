@@ -259,3 +259,44 @@ int nec_process_run(const nec_context *context, const struct nec_process *proces
 		(void)close(run.output);
 	return r;
 }
+
+/* ---- which one ---- */
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* One that may not be executed is remembered in case there is no other. */
+static int find_on_path(const char *name, char ret[PATH_MAX])
+{
+	const char *list = getenv("PATH");
+	int r = -ENOENT;
+
+	for (list = list ? list : "/usr/bin:/bin"; *list;) {
+		size_t size = strcspn(list, ":");
+
+		if (snprintf(ret, PATH_MAX, "%.*s%s%s", (int)size, list, size ? "/" : "", name) <
+		    PATH_MAX) {
+			if (is_program(ret))
+				return 0;
+			if (access(ret, F_OK) == 0)
+				r = -EACCES;
+		}
+		list += size + (list[size] == ':');
+	}
+	return r;
+}
+
+int nec_program_find(const char *name, char ret[PATH_MAX])
+{
+	if (!strchr(name, '/'))
+		return *name ? find_on_path(name, ret) : -ENOENT;
+	if (snprintf(ret, PATH_MAX, "%s", name) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	if (is_program(ret))
+		return 0;
+	return access(ret, F_OK) < 0 ? -errno : -EACCES;
+}

@@ -3,6 +3,8 @@
 #ifndef NEC_BASE_PROCESS_H
 #define NEC_BASE_PROCESS_H
 
+#include <limits.h>
+
 #include "base/buffer.h"
 #include "base/context.h"
 
@@ -33,5 +35,11 @@ struct nec_process {
  * or another negative errno (NEC_E_SYSTEM).
  */
 int nec_process_run(const nec_context *context, const struct nec_process *process, nec_error *err);
+
+/*
+ * Which file execvp() would run. Returns 0, -ENOENT, -EACCES (there is one, which may not be
+ * executed), or another negative errno.
+ */
+int nec_program_find(const char *name, char ret[PATH_MAX]);
 
 #endif

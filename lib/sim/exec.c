@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/process.h"
 
 /* What a program may have of these; real ones have about a dozen. */
 enum { PROGRAM_HEADERS_MAX = 256, LINE_BYTES = 256, INTERPRETERS_MAX = 4 };
@@ -131,44 +132,11 @@ static int missing(const char *name, int r, nec_error *err)
 	return nec_error_set_system(err, NEC_E_TOOL_FAILED, r, "cannot run %s", name);
 }
 
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-/* As execvp() looks for it. One that may not be executed is remembered in case there is no other.
- */
-static int find_on_path(const char *name, char path[PATH_MAX], nec_error *err)
-{
-	const char *list = getenv("PATH");
-	int r = -ENOENT;
-
-	for (list = list ? list : "/usr/bin:/bin"; *list;) {
-		size_t size = strcspn(list, ":");
-
-		if (snprintf(path, PATH_MAX, "%.*s%s%s", (int)size, list, size ? "/" : "", name) <
-		    PATH_MAX) {
-			if (is_program(path))
-				return 0;
-			if (access(path, F_OK) == 0)
-				r = -EACCES;
-		}
-		list += size + (list[size] == ':');
-	}
-	return missing(name, r, err);
-}
-
 static int find(const char *name, char path[PATH_MAX], nec_error *err)
 {
-	if (!strchr(name, '/'))
-		return *name ? find_on_path(name, path, err) : missing(name, -ENOENT, err);
-	if (snprintf(path, PATH_MAX, "%s", name) >= PATH_MAX)
-		return missing(name, -ENAMETOOLONG, err);
-	if (is_program(path))
-		return 0;
-	return missing(name, access(path, F_OK) < 0 ? -errno : -EACCES, err);
+	int r = nec_program_find(name, path);
+
+	return r < 0 ? missing(name, r, err) : 0;
 }
 
 /* ---- the object and the environment ---- */
