@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the allocator has done to the machine: which huge pages are ours, which pool we set, what
+ * stood there before, and the change that is under way, with its inverse.
+ *
+ * Ledger and journal are one file, NEC_ALLOCATOR_STATE, replaced as a whole before each step, so
+ * that they never disagree. It lies in a folder that only root may write and that does not outlive
+ * the machine: neither does what it tells of, and a boot id in it makes sure of that.
+ */
+#ifndef NEC_ALLOCATOR_LEDGER_H
+#define NEC_ALLOCATOR_LEDGER_H
+
+#include "host/cpulist.h"
+#include "host/device.h"
+
+#define NEC_ALLOCATOR_DIR   "/run/nec-allocator" /* 0755; never /run/nitro_enclaves, the group's */
+#define NEC_ALLOCATOR_STATE NEC_ALLOCATOR_DIR "/state"
+
+enum {
+	NEC_LEDGER_ROWS_MAX = 256,        /* nodes times page sizes that we ever touch */
+	NEC_LEDGER_BYTES_MAX = 64 * 1024, /* of the file */
+	NEC_LEDGER_POOL_SIZE = 512,       /* of the driver's parameter, with its NUL */
+	NEC_LEDGER_BOOT_ID_SIZE = 40
+};
+
+/* The change that is under way, and how it goes on when whoever makes it is no more. */
+enum nec_ledger_work {
+	NEC_LEDGER_IDLE = 0,
+	NEC_LEDGER_APPLYING = 1,  /* what was done of it is undone */
+	NEC_LEDGER_SETTLING = 2,  /* the reservation stands: what it no longer needs goes */
+	NEC_LEDGER_RELEASING = 3, /* is carried to its end */
+};
+
+/**
+ * struct nec_ledger_row - huge pages of one size on one node
+ * @ours:   how many we added, and have not given back
+ * @found:  how many the reservation counts on beside these; they were there, and are never lowered
+ * @before: @ours as it was before the change
+ * @after:  @ours as it is to be
+ * @step_from, @step_to: the node's number of pages that is being changed; equal when none is
+ */
+struct nec_ledger_row {
+	int32_t node;
+	uint64_t page_bytes;
+	uint64_t ours;
+	uint64_t found;
+	uint64_t before;
+	uint64_t after;
+	uint64_t step_from;
+	uint64_t step_to;
+};
+
+/**
+ * struct nec_ledger - the file
+ * @reserved:    whether a reservation stands
+ * @node:        its NUMA node
+ * @pool_ours:   whether we have set the pool
+ * @pool:        to what
+ * @pool_origin: what stood there before we first did: what release puts back
+ * @pool_from, @pool_to: the pool that is being changed; equal when none is
+ */
+struct nec_ledger {
+	char boot_id[NEC_LEDGER_BOOT_ID_SIZE];
+	enum nec_ledger_work work;
+	bool reserved;
+	int32_t node;
+	bool pool_ours;
+	char pool[NEC_LEDGER_POOL_SIZE];
+	char pool_origin[NEC_LEDGER_POOL_SIZE];
+	char pool_from[NEC_LEDGER_POOL_SIZE];
+	char pool_to[NEC_LEDGER_POOL_SIZE];
+	size_t row_count;
+	struct nec_ledger_row rows[NEC_LEDGER_ROWS_MAX];
+};
+
+/* The row of a node and size; NULL when there is none. */
+struct nec_ledger_row *nec_ledger_find(struct nec_ledger *ledger, int32_t node,
+				       uint64_t page_bytes);
+
+#endif
