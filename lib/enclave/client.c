@@ -11,10 +11,10 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/frame.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/unix-socket.h"
-#include "enclave/frame.h"
 #include "enclave/paths.h"
 
 /* nitro-cli's limit for one answer of a broadcast. */

@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "base/frame.h"
 #include "base/json.h"
 #include "base/listener.h"
-#include "enclave/frame.h"
 #include "enclave/holder.h"
 
 /* Others than the owner and root together: they cannot keep those from their enclave. */

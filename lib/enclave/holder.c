@@ -17,8 +17,8 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "base/frame.h"
 #include "base/json.h"
-#include "enclave/frame.h"
 
 /* Of enclaves that have ended: consoles that can still be read, and what was known of them. */
 enum { KEPT_RECORDINGS = 16, KEPT_RECORDS = 64 };

@@ -8,7 +8,7 @@
 
 #include "base/cbor.h"
 #include "base/error.h"
-#include "enclave/frame.h"
+#include "base/frame.h"
 
 /*
  * A field is written to `to` or read from `from`, whichever is set; so each message's fields stand

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "enclave/frame.h"
+#include "base/frame.h"
 
 static const struct {
 	const char *name;

@@ -23,6 +23,12 @@ enum nec_command {
 	NEC_COMMANDS,
 };
 
+/* Most bytes of a frame: a command with its arguments, which are names and paths, no more ... */
+#define NEC_FRAME_MAX_COMMAND 16384
+
+/* ... and a reply, the description of an enclave with its metadata. */
+#define NEC_FRAME_MAX_REPLY (32u << 20)
+
 /* Sent as a plain number before the reply frames of a command that is broadcast. */
 #define NEC_PROTOCOL_CONFIRM UINT64_C(0xEEC0)
 

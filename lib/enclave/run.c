@@ -13,9 +13,9 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/frame.h"
 #include "base/loop.h"
 #include "base/unix-socket.h"
-#include "enclave/frame.h"
 #include "enclave/holder.h"
 #include "enclave/launch.h"
 #include "enclave/name.h"

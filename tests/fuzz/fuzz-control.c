@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
-#include "enclave/frame.h"
+#include "base/frame.h"
 #include "enclave/launch-message.h"
 #include "enclave/protocol.h"
 

@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
+#include "base/frame.h"
 #include "enclave/client.h"
-#include "enclave/frame.h"
 #include "enclave/holder.h"
 
 #define FAKE_HOLDER_SLOT UINT64_C(0x18f2a3b4c5d6e7f8)

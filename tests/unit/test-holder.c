@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/frame.h"
 #include "base/json.h"
-#include "enclave/frame.h"
 #include "fake-holder.h"
 
 enum { FOREIGNER = 12345, CALL_MSEC = 20000 };

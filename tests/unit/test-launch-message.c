@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/cbor.h"
-#include "enclave/frame.h"
+#include "base/frame.h"
 #include "enclave/launch-message.h"
 
 static const struct nec_launch_message samples[] = {

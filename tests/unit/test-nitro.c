@@ -14,9 +14,9 @@
 
 #include "base/arch.h"
 #include "base/error.h"
+#include "base/frame.h"
 #include "base/json.h"
 #include "enclave/client.h"
-#include "enclave/frame.h"
 #include "enclave/holder.h"
 #include "enclave/run-check.h"
 #include "fake-device.h"

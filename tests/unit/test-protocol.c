@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "enclave/frame.h"
+#include "base/frame.h"
 #include "enclave/protocol.h"
 
 static void describe__is_sent_as_two_frames_and_its_arguments(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames, read as they come and put together. */
-#include "enclave/frame.h"
+#include "base/frame.h"
 
 #include <endian.h>
 #include <inttypes.h>

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames of nitro-cli's control protocol: a little-endian u64 byte count, then that many bytes of
- * CBOR. The reader takes what a descriptor has at the moment, so that one slow or hostile peer
- * holds up nobody.
+ * Frames: a little-endian u64 byte count, then that many bytes. nitro-cli's control protocol has
+ * CBOR in them, the allocator's JSON. The reader takes what a descriptor has at the moment, so that
+ * one slow or hostile peer holds up nobody.
  */
-#ifndef NEC_ENCLAVE_FRAME_H
-#define NEC_ENCLAVE_FRAME_H
+#ifndef NEC_BASE_FRAME_H
+#define NEC_BASE_FRAME_H
 
 #include "base/buffer.h"
 #include "nec.h"
-
-/* A command with its arguments: names and paths, no more. */
-#define NEC_FRAME_MAX_COMMAND 16384
-
-/* A reply: the description of an enclave with its metadata. */
-#define NEC_FRAME_MAX_REPLY (32u << 20)
 
 #define NEC_FRAME_HEADER 8
 
