@@ -7,17 +7,27 @@
 #include "enclave/backend.h"
 #include "enclave/paths.h"
 
-/* The rows "enclave-id" and "enclave-name" of a command whose struct has both as const char *. */
-#define CLI_ENCLAVE_ID_ROW(options_)                                                          \
-	{                                                                                     \
-		.name = "enclave-id", .type = CLI_VALUE, .help = "the enclave's id",          \
-		.offset = offsetof(options_, id), .required = true, .unless = "enclave-name", \
-		.conflicts = "enclave-name"                                                   \
+/*
+ * The rows "enclave-id", "enclave-name" and "cid" of a command whose struct has id, name and cid as
+ * const char *: at most one of them, and exactly one where it is required.
+ */
+#define CLI_ENCLAVE_ID_ROW(options_, required_)                                                    \
+	{                                                                                          \
+		.name = "enclave-id", .type = CLI_VALUE, .help = "the enclave's id",               \
+		.offset = offsetof(options_, id), .required = (required_),                         \
+		.unless = (required_) ? "enclave-name cid" : NULL, .conflicts = "enclave-name cid" \
 	}
-#define CLI_ENCLAVE_NAME_ROW(options_)                                                       \
+#define CLI_ENCLAVE_NAME_ROW(options_, required_)                                        \
+	{                                                                                \
+		.name = "enclave-name", .type = CLI_VALUE, .help = "the enclave's name", \
+		.offset = offsetof(options_, name), .required = (required_),             \
+		.unless = (required_) ? "enclave-id cid" : NULL, .conflicts = "cid"      \
+	}
+#define CLI_ENCLAVE_CID_ROW(options_, required_)                                             \
 	{                                                                                    \
-		.name = "enclave-name", .type = CLI_VALUE, .help = "the enclave's name",     \
-		.offset = offsetof(options_, name), .required = true, .unless = "enclave-id" \
+		.name = "cid", .type = CLI_VALUE, .help = "the enclave's CID",               \
+		.offset = offsetof(options_, cid), .required = (required_),                  \
+		.unless = (required_) ? "enclave-id enclave-name" : NULL, .kind = CLI_NUMBER \
 	}
 
 /* The row "output" of a command whose result is JSON, or is no text of ours, whatever it says. */

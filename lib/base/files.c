@@ -24,6 +24,22 @@ int nec_file_open(const char *path, nec_error *err)
 	return fd;
 }
 
+int nec_file_open_regular(const char *path, uint64_t *ret_size, nec_error *err)
+{
+	cleanup_close int fd = nec_file_open(path, err);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return nec_error_set_system(err, NEC_E_FILE_READ, -errno, "cannot stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return nec_error_set(err, NEC_E_FILE_OPEN, -EINVAL, "%s is not a regular file",
+				     path);
+	*ret_size = (uint64_t)st.st_size;
+	return TAKE_FD(fd);
+}
+
 int nec_file_read_at(int fd, const char *name, void *to, size_t size, uint64_t offset,
 		     nec_error *err)
 {

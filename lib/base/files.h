@@ -12,6 +12,9 @@
 /* Opens for reading, close-on-exec. Returns the fd, or a negative errno (NEC_E_FILE_OPEN). */
 int nec_file_open(const char *path, nec_error *err);
 
+/* The same for a regular file, and its size. What else it is: -EINVAL (NEC_E_FILE_OPEN). */
+int nec_file_open_regular(const char *path, uint64_t *ret_size, nec_error *err);
+
 /* Reads exactly @size bytes at @offset; fewer is -EBADMSG (NEC_E_FILE_READ). @name is for messages.
  */
 int nec_file_read_at(int fd, const char *name, void *to, size_t size, uint64_t offset,

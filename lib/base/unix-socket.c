@@ -170,6 +170,56 @@ int nec_listen_unix(const char *path, unsigned int mode, nec_error *err)
 	return TAKE_FD(fd);
 }
 
+/* Aligned as the kernel wants it; the length that is told has room for one descriptor only. */
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int nec_send_fd(int socket, const void *data, size_t size, int fd, int flags)
+{
+	union control control = { { 0 } };
+	struct iovec part = { .iov_base = (void *)data, .iov_len = size };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	ssize_t n;
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	n = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? 0 : -EIO;
+}
+
+ssize_t nec_recv_fd(int socket, void *data, size_t size, int *ret_fd, int flags)
+{
+	union control control = { { 0 } };
+	struct iovec part = { .iov_base = data, .iov_len = size };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		/* With the padding there would be room for two, and the second would stay open. */
+		.msg_controllen = CMSG_LEN(sizeof(int)),
+	};
+	ssize_t n = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	*ret_fd = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	return n < 0 ? -errno : n;
+}
+
 int nec_socket_set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -5,6 +5,7 @@
 #define NEC_BASE_UNIX_SOCKET_H
 
 #include <limits.h>
+#include <sys/types.h>
 
 #include "nec.h"
 
@@ -35,6 +36,20 @@ int nec_connect_unix_type(const char *path, int type);
 
 /* The same for a socket that is there already. Returns 0 or a negative errno. */
 int nec_connect_unix_fd(int fd, const char *path);
+
+/*
+ * Sends @size bytes in one message whose first byte carries a descriptor, which stays the caller's.
+ * @flags are sendmsg()'s; a peer that is gone is -EPIPE, never a signal. Returns 0, or a negative
+ * errno: -EIO when there was room for a part of the bytes only (a stream may have that).
+ */
+int nec_send_fd(int socket, const void *data, size_t size, int fd, int flags);
+
+/*
+ * Receives at most @size bytes and the descriptor that came with them, close-on-exec and now the
+ * caller's; *ret_fd is -1 when none came or there was no room for it. Of several only the first is
+ * taken. @flags are recvmsg()'s. Returns the bytes received, 0 at the end, or a negative errno.
+ */
+ssize_t nec_recv_fd(int socket, void *data, size_t size, int *ret_fd, int flags);
 
 /* Returns 0 or a negative errno. */
 int nec_socket_set_nonblocking(int fd);

@@ -29,24 +29,7 @@ static void remove_guest(struct guest *guest)
 /* A guest that does not take what is sent loses it: it has one enclave. */
 static bool send_descriptor(const struct guest *guest, uint32_t cid, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { { 0 } };
-	struct iovec part = { .iov_base = &cid, .iov_len = sizeof(cid) };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(guest->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(cid);
+	return nec_send_fd(guest->fd, &cid, sizeof(cid), fd, MSG_DONTWAIT) == 0;
 }
 
 bool heartbeat_hand_over(struct nec_heartbeat *heartbeat, const struct peer *peer)

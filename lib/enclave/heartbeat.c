@@ -137,29 +137,6 @@ static void send_cid(struct nec_heartbeat *heartbeat)
 	(void)!send(heartbeat->host_fd, &heartbeat->cid, sizeof(heartbeat->cid), MSG_NOSIGNAL);
 }
 
-/* A CID and its descriptor. Returns as recvmsg(); *ret_fd is -1 when there is no room for it. */
-static ssize_t receive_descriptor(int from, uint32_t *ret_cid, int *ret_fd)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = { .iov_base = ret_cid, .iov_len = sizeof(*ret_cid) };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(from, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-	*ret_fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
-	return n;
-}
-
 static void try_again(struct nec_heartbeat *heartbeat);
 
 /* At once, if it has served us: otherwise it has no place for one more, and will have none soon. */
@@ -186,10 +163,10 @@ static void on_host(void *userdata, uint32_t events)
 	struct nec_heartbeat *heartbeat = userdata;
 	uint32_t cid = 0;
 	int fd;
-	ssize_t n = receive_descriptor(heartbeat->host_fd, &cid, &fd);
+	ssize_t n = nec_recv_fd(heartbeat->host_fd, &cid, sizeof(cid), &fd, MSG_DONTWAIT);
 
 	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n == sizeof(cid) && fd >= 0) {
 		if (cid == CID_OF_LISTENER)

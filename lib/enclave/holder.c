@@ -406,30 +406,15 @@ static void on_launcher(void *userdata, uint32_t events)
  * do. */
 static int receive_request(struct holder *holder, int *eif_fd, nec_error *err)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	uint8_t byte;
-	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr header = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
 	struct nec_launch_message message = { 0 };
-	struct cmsghdr *c;
+	uint8_t byte;
 	int r;
 
 	/* One byte carries the descriptor, the frame follows. */
-	if (recvmsg(holder->launcher_fd, &header, MSG_CMSG_CLOEXEC) != 1)
+	if (nec_recv_fd(holder->launcher_fd, &byte, 1, eif_fd, 0) != 1)
 		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO, "the launcher sent nothing");
-	c = CMSG_FIRSTHDR(&header);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (*eif_fd < 0)
 		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO, "the launcher sent no image");
-	memcpy(eif_fd, CMSG_DATA(c), sizeof(*eif_fd));
 	r = nec_frame_read(holder->launcher_reader, holder->launcher_fd, err);
 	if (r > 0)
 		r = nec_launch_message_decode(holder->launcher_reader->payload.data,

@@ -160,27 +160,11 @@ static int send_message(struct launch *launch, const struct nec_launch_message *
 /* One byte that carries the open image: what is measured here is what is loaded there. */
 static int send_image(int fd, int eif_fd, nec_error *err)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { { 0 } };
-	uint8_t byte = 0;
-	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	int r = nec_send_fd(fd, &(uint8_t){ 0 }, 1, eif_fd, 0);
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &eif_fd, sizeof(eif_fd));
 	/* Why a holder went that is gone already shows when it is read from. */
-	if (sendmsg(fd, &message, MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET)
-		return nec_error_set_system(err, NEC_E_HOLDER, -errno,
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return nec_error_set_system(err, NEC_E_HOLDER, r,
 					    "cannot talk to the process that holds the enclave");
 	return 0;
 }

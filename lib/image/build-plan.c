@@ -75,21 +75,12 @@ static int check_options(const struct nec_build_options *options, nec_error *err
 /* A regular file, kept open so that what was checked is what gets written. */
 static int open_file(const char *path, struct nec_build_file *ret, nec_error *err)
 {
-	cleanup_close int fd = nec_file_open(path, err);
-	struct stat st;
+	uint64_t size;
+	int fd = nec_file_open_regular(path, &size, err);
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		return nec_error_set_system(err, NEC_E_FILE_READ, -errno, "cannot stat %s", path);
-	if (!S_ISREG(st.st_mode))
-		return nec_error_set(err, NEC_E_FILE_OPEN, -EINVAL, "%s is not a regular file",
-				     path);
-	*ret = (struct nec_build_file){
-		.fd = TAKE_FD(fd),
-		.name = path,
-		.size = (uint64_t)st.st_size,
-	};
+	*ret = (struct nec_build_file){ .fd = fd, .name = path, .size = size };
 	return 0;
 }
 

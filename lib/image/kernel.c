@@ -139,17 +139,10 @@ int nec_kernel_probe(int fd, const char *name, uint64_t offset, uint64_t size,
 
 int nec_kernel_probe_file(const char *path, struct nec_kernel *ret, nec_error *err)
 {
-	cleanup_close int fd = nec_file_open(path, err);
-	struct stat st;
+	uint64_t size;
+	cleanup_close int fd = nec_file_open_regular(path, &size, err);
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return nec_error_set_system(err, NEC_E_FILE_READ, -errno, "cannot stat %s", path);
-	if (!S_ISREG(st.st_mode))
-		return nec_error_set(err, NEC_E_FILE_OPEN, -EINVAL, "%s is not a regular file",
-				     path);
-	return nec_kernel_probe(fd, path, 0, (uint64_t)st.st_size, ret, err);
+	return fd < 0 ? fd : nec_kernel_probe(fd, path, 0, size, ret, err);
 }
 
 static int refuse(nec_error *err, const char *name, const char *what, const char *hint)

@@ -84,24 +84,21 @@ int nec_tree_add_file(struct nec_tree *tree, struct nec_tree_entry *base, const 
 		      uint32_t mode, const char *from, nec_error *err)
 {
 	const struct nec_tree_attributes attributes = { .mode = S_IFREG | mode };
-	cleanup_close int fd = nec_file_open(from, err);
+	uint64_t size;
+	cleanup_close int fd = nec_file_open_regular(from, &size, err);
 	struct nec_tree_entry *entry;
-	struct stat st;
 	int origin;
 	int r;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return nec_error_set(err, NEC_E_FILE_OPEN, -EINVAL, "%s is not a regular file",
-				     from);
 	origin = nec_tree_adopt_fd(tree, fd, from, err);
 	if (origin < 0)
 		return origin;
 	(void)TAKE_FD(fd);
 	r = nec_tree_add_path(tree, base, path, &attributes, &entry, err);
 	if (r == 0)
-		nec_tree_set_range(entry->inode, (uint32_t)origin, 0, (uint64_t)st.st_size);
+		nec_tree_set_range(entry->inode, (uint32_t)origin, 0, size);
 	return r;
 }
 

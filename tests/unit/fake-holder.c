@@ -215,28 +215,10 @@ int fake_holder_tear_down(void **state)
 
 static void send_image(const struct fake_holder *f)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	char byte = 0;
-	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-	int fd = open(NEC_TEST_DATA "/eif/x86-2rd.eif", O_RDONLY | O_CLOEXEC);
+	cleanup_close int fd = open(NEC_TEST_DATA "/eif/x86-2rd.eif", O_RDONLY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(f->launcher, &message, MSG_NOSIGNAL), 1);
-	(void)close(fd);
+	assert_int_equal(nec_send_fd(f->launcher, "", 1, fd, 0), 0);
 }
 
 static void send_to_holder(struct fake_holder *f, const struct nec_launch_message *message)

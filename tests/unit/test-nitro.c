@@ -358,28 +358,6 @@ struct held {
 	nec_error failed;
 };
 
-static void send_image(int fd)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { { 0 } };
-	struct iovec part = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &image_fd, sizeof(image_fd));
-	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), 1);
-}
-
 static void send_message(int fd, const struct nec_launch_message *message)
 {
 	cleanup_buffer struct nec_buffer frame = { 0 };
@@ -431,7 +409,7 @@ static void hold(struct held *held, const struct nec_launch_request *request)
 	}
 	(void)close(pair[1]);
 	held->fd = pair[0];
-	send_image(held->fd);
+	assert_int_equal(nec_send_fd(held->fd, "", 1, image_fd, 0), 0);
 	send_message(held->fd, &message);
 	message = (struct nec_launch_message){
 		.kind = NEC_LAUNCH_DESCRIPTION,

@@ -214,6 +214,96 @@ static void listener__waits_while_descriptors_have_run_out(void **state)
 	(void)close(fd);
 }
 
+/* The number of descriptors that this process has open. */
+static size_t open_descriptors(void)
+{
+	cleanup_closedir DIR *entries = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	assert_non_null(entries);
+	while (readdir(entries))
+		count++;
+	return count;
+}
+
+static void descriptor__arrives_with_its_bytes_and_close_on_exec(void **state)
+{
+	const uint32_t sent = 4711;
+	uint32_t received = 0;
+	struct stat before;
+	struct stat after;
+	int pair[2];
+	int fd;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(fstat(pair[0], &before), 0);
+	assert_int_equal(nec_send_fd(pair[0], &sent, sizeof(sent), pair[0], 0), 0);
+	assert_int_equal(nec_recv_fd(pair[1], &received, sizeof(received), &fd, 0),
+			 sizeof(received));
+	assert_int_equal(received, sent);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	(void)close(fd);
+	/* Bytes alone, and the end. */
+	assert_int_equal(send(pair[0], &sent, 1, 0), 1);
+	assert_int_equal(nec_recv_fd(pair[1], &received, sizeof(received), &fd, 0), 1);
+	assert_int_equal(fd, -1);
+	assert_int_equal(nec_recv_fd(pair[1], &received, 1, &fd, MSG_DONTWAIT), -EAGAIN);
+	(void)close(pair[0]);
+	assert_int_equal(nec_recv_fd(pair[1], &received, sizeof(received), &fd, 0), 0);
+	assert_int_equal(fd, -1);
+	(void)close(pair[1]);
+}
+
+static void descriptor__to_one_that_is_gone_is_an_error_and_no_signal(void **state)
+{
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	(void)close(pair[1]);
+	assert_int_equal(nec_send_fd(pair[0], "", 1, pair[0], 0), -EPIPE);
+	(void)close(pair[0]);
+}
+
+/* A peer that sends more than was agreed on leaves nothing open with us. */
+static void descriptor__of_several_only_the_first_is_taken(void **state)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(3 * sizeof(int))];
+	} control = { { 0 } };
+	struct iovec part = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	size_t before;
+	int pair[2];
+	char byte;
+	int fd;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(3 * sizeof(int));
+	memcpy(CMSG_DATA(c), (int[3]){ pair[0], pair[0], pair[0] }, 3 * sizeof(int));
+	assert_int_equal(sendmsg(pair[0], &message, 0), 1);
+	before = open_descriptors();
+	assert_int_equal(nec_recv_fd(pair[1], &byte, 1, &fd, 0), 1);
+	assert_true(fd >= 0);
+	assert_int_equal(open_descriptors(), before + 1);
+	(void)close(fd);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -223,6 +313,9 @@ int main(void)
 		TEST(listen__replaces_a_dead_socket_and_no_living_one),
 		TEST(cleaners__never_take_the_socket_of_one_that_starts),
 		TEST(listener__waits_while_descriptors_have_run_out),
+		TEST(descriptor__arrives_with_its_bytes_and_close_on_exec),
+		TEST(descriptor__to_one_that_is_gone_is_an_error_and_no_signal),
+		TEST(descriptor__of_several_only_the_first_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
