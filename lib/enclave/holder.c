@@ -362,6 +362,18 @@ void holder_terminate(struct holder *holder, const char *why)
 	begin_end(holder);
 }
 
+/* Otherwise all that a launcher sees is an end of file. */
+static void tell_why(struct holder *holder, const char *why)
+{
+	struct nec_launch_message message = { .kind = NEC_LAUNCH_FAILED };
+
+	if (holder->state != HOLDER_BOOTING)
+		return;
+	(void)nec_error_set(&message.failed, NEC_E_ENCLAVE_BOOT, -ECANCELED,
+			    "the enclave was told to end before it was up: %s", why);
+	send_message(holder, &message);
+}
+
 static void on_signal(void *userdata, uint32_t events)
 {
 	struct holder *holder = userdata;
@@ -372,6 +384,7 @@ static void on_signal(void *userdata, uint32_t events)
 	if (read(holder->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	(void)snprintf(why, sizeof(why), "its process got signal %" PRIu32, info.ssi_signo);
+	tell_why(holder, why);
 	holder_terminate(holder, why);
 }
 
@@ -618,6 +631,9 @@ int nec_holder_run(int launcher_fd, const struct nec_holder_host *host)
 	nec_logger_open(&holder.log, &places, "nec-holder", "enc-xxxxxxx");
 	raise_descriptor_limit();
 	r = launch(&holder, &err);
+	/* What was cancelled for a signal's sake says so, as it would with the loop running. */
+	if (r < 0 && holder.cancel)
+		on_signal(&holder, 0);
 	if (r < 0)
 		fail(&holder, &err);
 	/* It may have been told to end while there was nothing to end yet. */

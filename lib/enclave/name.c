@@ -3,19 +3,26 @@
  * Choosing a name. An enclave answers to its name only once it has booted, so two launches at the
  * same time would both find a name free. Therefore a launch reserves it: a locked file for each
  * name, not one lock for all, so that launches do not wait for each other's boot. The lock goes
- * with its process, however that ends; a file that is left is locked by nobody and holds up nobody.
+ * with its process, however that ends; a file that is left is locked by nobody and holds up nobody,
+ * and a later launch removes it.
  */
 #include "enclave/name.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "enclave/client.h"
+
+#define LOCK_PREFIX ".name-"
+
+enum { OLD_SECONDS = 60 };
 
 /* Of the file, without folders and every ".eif" at its end, as nitro-cli has it. */
 static char *default_name(const char *path)
@@ -61,8 +68,8 @@ static bool reserve(const char *dir, struct nec_name *name)
 {
 	const char *path = name->lock_path.text;
 
-	(void)snprintf(name->lock_path.text, sizeof(name->lock_path.text), "%s/.name-%016" PRIx64,
-		       dir, hash(name->text));
+	(void)snprintf(name->lock_path.text, sizeof(name->lock_path.text),
+		       "%s/" LOCK_PREFIX "%016" PRIx64, dir, hash(name->text));
 	for (;;) {
 		cleanup_close int fd =
 			open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
@@ -75,6 +82,34 @@ static bool reserve(const char *dir, struct nec_name *name)
 			name->lock_fd = TAKE_FD(fd);
 			return true;
 		}
+	}
+}
+
+/* One that has just been made is about to be locked, and must not find us there. */
+static bool is_old(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_mtime < time(NULL) - OLD_SECONDS;
+}
+
+/* A launch that is killed leaves its file. Who removes it has its lock, as its owner had. */
+static void remove_left(const char *dir)
+{
+	cleanup_closedir DIR *folder = opendir(dir);
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder))) {
+		cleanup_close int fd = -1;
+		struct nec_path path;
+
+		if (strncmp(entry->d_name, LOCK_PREFIX, strlen(LOCK_PREFIX)) != 0)
+			continue;
+		(void)snprintf(path.text, sizeof(path.text), "%s/%s", dir, entry->d_name);
+		fd = open(path.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd >= 0 && is_old(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+		    is_current(fd, path.text))
+			(void)unlink(path.text);
 	}
 }
 
@@ -103,6 +138,7 @@ int nec_name_choose(const char *dir, const char *wish, const char *eif_path, str
 	cleanup_free char *base = wish && *wish ? strdup(wish) : default_name(eif_path);
 	struct nec_name name = NEC_NAME_INIT;
 
+	remove_left(dir);
 	name.text = base ? strdup(base) : NULL;
 	for (unsigned int number = 1; name.text; number++) {
 		if (reserve(dir, &name) && !is_taken(dir, name.text)) {

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/context.h"
 #include "base/error.h"
 #include "test.h"
 
@@ -99,11 +100,15 @@ static int start_backend(struct nec_loop *loop, const nec_context *context,
 	};
 	struct fake_backend *backend;
 
-	(void)context;
 	(void)request;
 	(void)eif;
 	if (inside.world->refuse)
 		return nec_error_set(err, NEC_E_HUGEPAGES_EXHAUSTED, -ENOMEM, "no pages are left");
+	if (inside.world->cancelled) {
+		(void)kill(getpid(), SIGTERM);
+		context->progress(context->progress_userdata, "memory", 0, 1);
+		return nec_check_cancel(context, err);
+	}
 	backend = calloc(1, sizeof(*backend));
 	if (!backend)
 		return nec_error_no_memory(err);

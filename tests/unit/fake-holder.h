@@ -20,6 +20,7 @@ struct fake_world {
 	uid_t peer;       /* who connects, as the holder is told */
 	bool refuse;      /* the backend does not start */
 	bool late_end;    /* a signal comes while the backend starts, which it does all the same */
+	bool cancelled;   /* a signal comes while memory is taken, and the backend does not start */
 	bool slow_end;    /* the backend's end waits for fake_holder_tell('g') */
 	bool other_image; /* the file was changed before the holder opened it */
 	bool no_debug;    /* the enclave is not in debug mode */

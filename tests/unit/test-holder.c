@@ -775,6 +775,14 @@ static void record__that_is_no_json_is_left_out(void **state)
 
 /* ---- launches that come to nothing ---- */
 
+static void assert_told_to_end(const struct nec_launch_message *message)
+{
+	assert_int_equal(message->failed.code, NEC_E_ENCLAVE_BOOT);
+	assert_int_equal(message->failed.os_error, ECANCELED);
+	assert_non_null(strstr(message->failed.message, "told to end"));
+	assert_non_null(strstr(message->failed.message, "signal 15"));
+}
+
 static void signal__while_the_backend_starts_is_not_forgotten(void **state)
 {
 	struct nec_launch_message message;
@@ -783,8 +791,34 @@ static void signal__while_the_backend_starts_is_not_forgotten(void **state)
 	f->world->late_end = true;
 	fake_holder_start(f);
 	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
-	assert_int_equal(message.failed.code, NEC_E_CANCELLED);
+	assert_told_to_end(&message);
 	fake_holder_expect_backend(f, 'f');
+	assert_int_equal(fake_holder_wait(f), 1);
+}
+
+static void signal__before_the_enclave_is_up_is_told_to_its_launcher(void **state)
+{
+	struct nec_launch_message message;
+	struct fake_holder *f = *state;
+
+	fake_holder_start(f);
+	(void)fake_holder_expect(f, NEC_LAUNCH_STARTED);
+	assert_int_equal(kill(f->pid, SIGTERM), 0);
+	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_told_to_end(&message);
+	fake_holder_expect_backend(f, 'f');
+	assert_int_equal(fake_holder_wait(f), 0);
+}
+
+static void signal__while_memory_is_taken_is_told_to_its_launcher(void **state)
+{
+	struct nec_launch_message message;
+	struct fake_holder *f = *state;
+
+	f->world->cancelled = true;
+	fake_holder_start(f);
+	message = fake_holder_expect(f, NEC_LAUNCH_FAILED);
+	assert_told_to_end(&message);
 	assert_int_equal(fake_holder_wait(f), 1);
 }
 
@@ -910,6 +944,8 @@ int main(void)
 		TEST(records__are_listed_by_age_and_bounded),
 		TEST(record__that_is_no_json_is_left_out),
 		TEST(signal__while_the_backend_starts_is_not_forgotten),
+		TEST(signal__before_the_enclave_is_up_is_told_to_its_launcher),
+		TEST(signal__while_memory_is_taken_is_told_to_its_launcher),
 		TEST(launcher__that_goes_before_ready_ends_everything),
 		TEST(launcher__that_goes_after_ready_changes_nothing),
 		TEST(backend__that_does_not_start_is_told_to_the_launcher),
