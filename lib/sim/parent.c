@@ -11,29 +11,12 @@
 
 #include "base/error.h"
 #include "base/unix-socket.h"
+#include "sim/callers.h"
 #include "sim/vsock-name.h"
 
 enum {
 	HEARTBEAT_PORT = 9000,
 	HEARTBEAT_BYTE = 0xb7,
-	MAX_CALLERS = 64, /* connections that have not sent their CONNECT line yet */
-	LINE_BYTES = 32,  /* "CONNECT 4294967295\n" */
-};
-
-/* How long a caller may take to send its line. */
-static const uint64_t line_usec = 10000000;
-/* How long no caller is taken after one could not be. */
-static const uint64_t pause_usec = 100000;
-
-/* A program that has connected to <cid>.vsock, until its line is complete. */
-struct caller {
-	struct nec_parent *parent;
-	struct caller *next;
-	int fd;
-	struct nec_source *source;
-	struct nec_source *timer;
-	char line[LINE_BYTES];
-	size_t size;
 };
 
 struct nec_parent {
@@ -41,12 +24,7 @@ struct nec_parent {
 	struct nec_vsock *vsock;
 	char *dir;
 	uint64_t cid;
-	struct nec_path listener_path;
-	int listener;
-	struct nec_source *listener_source;
-	struct nec_source *listener_pause;
-	struct caller *callers;
-	size_t caller_count;
+	struct nec_callers *callers;
 	uint32_t named;   /* sockets that were given names so far */
 	int heartbeat_fd; /* our end while the guest's is open */
 	struct nec_source *heartbeat_source;
@@ -186,180 +164,19 @@ static int open_loopback(uint32_t port, bool seqpacket)
 	return TAKE_FD(fd);
 }
 
-static int on_guest_connect(void *userdata, uint64_t cid, uint32_t port, bool seqpacket)
+static int on_guest_connect(void *userdata, const struct nec_vsock_call *call, bool *hold)
 {
 	struct nec_parent *parent = userdata;
 	int fd;
 
-	(void)cid;
-	if (port == HEARTBEAT_PORT && parent->heartbeat && !seqpacket)
+	(void)hold;
+	/* Enclaves of one parent do not reach each other: the parent is all there is. */
+	if (call->cid != NEC_VSOCK_PARENT_CID)
+		return -ECONNREFUSED;
+	if (call->port == HEARTBEAT_PORT && parent->heartbeat && !call->seqpacket)
 		return open_heartbeat(parent);
-	fd = open_unix(parent, port, seqpacket);
-	return fd >= 0 ? fd : open_loopback(port, seqpacket);
-}
-
-/* Callers wait in the listener's backlog while there are too many. */
-static void watch_listener(struct nec_parent *parent)
-{
-	nec_source_set_events(parent->listener_source,
-			      parent->caller_count < MAX_CALLERS ? EPOLLIN : 0);
-}
-
-static void remove_caller(struct caller *caller)
-{
-	struct nec_parent *parent = caller->parent;
-	struct caller **link = &parent->callers;
-
-	while (*link != caller)
-		link = &(*link)->next;
-	*link = caller->next;
-	parent->caller_count--;
-	watch_listener(parent);
-	nec_source_free(caller->source);
-	nec_source_free(caller->timer);
-	if (caller->fd >= 0)
-		(void)close(caller->fd);
-	free(caller);
-}
-
-static void on_connected(void *userdata, int fd, int result)
-{
-	const char *line = userdata;
-
-	/* The line is lost only on a connection that is broken already. */
-	if (result == 0)
-		(void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
-}
-
-/* Hands a caller whose line is complete over to the device. */
-static void connect_caller(struct caller *caller)
-{
-	struct nec_parent *parent = caller->parent;
-	unsigned long port;
-	char *end;
-
-	if (strncmp(caller->line, "CONNECT ", 8) != 0 || caller->line[8] < '0' ||
-	    caller->line[8] > '9') {
-		remove_caller(caller);
-		return;
-	}
-	port = strtoul(caller->line + 8, &end, 10);
-	if (*end || port >= UINT32_MAX) {
-		remove_caller(caller);
-		return;
-	}
-	nec_source_free(TAKE_PTR(caller->source));
-	if (nec_vsock_connect(parent->vsock, caller->fd, (uint32_t)port, false, on_connected,
-			      (void *)"OK 1073741824\n", NULL) == 0)
-		caller->fd = -1; /* the device's now */
-	remove_caller(caller);
-}
-
-/*
- * Takes no more from the socket than the line: what follows belongs to the enclave. Returns 1 when
- * the line is complete, 0 when more has to come, -1 when it can be no line.
- */
-static int take_line(struct caller *caller)
-{
-	char *to = caller->line + caller->size;
-	ssize_t n = recv(caller->fd, to, LINE_BYTES - caller->size, MSG_PEEK);
-	const char *end;
-
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -1;
-	end = memchr(to, '\n', (size_t)n);
-	if (end)
-		n = end - to + 1;
-	if (n == 0 || recv(caller->fd, to, (size_t)n, 0) != n)
-		return -1;
-	caller->size += (size_t)n;
-	if (!end)
-		return caller->size == LINE_BYTES ? -1 : 0;
-	caller->line[caller->size - 1] = '\0';
-	return 1;
-}
-
-static void on_caller(void *userdata, uint32_t events)
-{
-	struct caller *caller = userdata;
-	int r = take_line(caller);
-
-	(void)events;
-	if (r > 0)
-		connect_caller(caller);
-	else if (r < 0)
-		remove_caller(caller);
-}
-
-static void on_caller_late(void *userdata, uint32_t events)
-{
-	(void)events;
-	remove_caller(userdata);
-}
-
-static int add_caller(struct nec_parent *parent, int fd)
-{
-	struct caller *caller = calloc(1, sizeof(*caller));
-	int r;
-
-	if (!caller)
-		return -ENOMEM;
-	caller->parent = parent;
-	caller->fd = fd;
-	caller->next = parent->callers;
-	parent->callers = caller;
-	parent->caller_count++;
-	r = nec_loop_add_fd(parent->loop, fd, EPOLLIN, on_caller, caller, &caller->source, NULL);
-	if (r == 0)
-		r = nec_loop_add_timer(parent->loop, line_usec, on_caller_late, caller,
-				       &caller->timer, NULL);
-	if (r < 0) {
-		caller->fd = -1;
-		remove_caller(caller);
-	}
-	return r;
-}
-
-static void on_listener(void *userdata, uint32_t events)
-{
-	struct nec_parent *parent = userdata;
-	int fd = accept4(parent->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	int r = fd < 0 ? -errno : add_caller(parent, fd);
-
-	(void)events;
-	if (fd >= 0 && r < 0)
-		(void)close(fd);
-	if (r == 0 || r == -EAGAIN || r == -ECONNABORTED || r == -EINTR) {
-		watch_listener(parent);
-		return;
-	}
-	/* No descriptor or no memory: the caller stays, so trying at once would be a busy loop. */
-	nec_source_set_events(parent->listener_source, 0);
-	nec_source_set_timer(parent->listener_pause, pause_usec);
-}
-
-static void on_pause_over(void *userdata, uint32_t events)
-{
-	(void)events;
-	watch_listener(userdata);
-}
-
-static int listen_for_callers(struct nec_parent *parent, nec_error *err)
-{
-	int r = nec_path_socket(&parent->listener_path, err, "%s/%" PRIu64 ".vsock", parent->dir,
-				parent->cid);
-
-	if (r < 0)
-		return r;
-	parent->listener = nec_listen_unix(parent->listener_path.text, 0660, err);
-	if (parent->listener < 0)
-		return parent->listener;
-	r = nec_loop_add_timer(parent->loop, UINT64_MAX, on_pause_over, parent,
-			       &parent->listener_pause, err);
-	if (r < 0)
-		return r;
-	return nec_loop_add_fd(parent->loop, parent->listener, EPOLLIN, on_listener, parent,
-			       &parent->listener_source, err);
+	fd = open_unix(parent, call->port, call->seqpacket);
+	return fd >= 0 ? fd : open_loopback(call->port, call->seqpacket);
 }
 
 int nec_parent_new(struct nec_loop *loop, const char *dir, uint64_t cid, nec_heartbeat_fn heartbeat,
@@ -367,20 +184,24 @@ int nec_parent_new(struct nec_loop *loop, const char *dir, uint64_t cid, nec_hea
 {
 	struct nec_parent *parent = calloc(1, sizeof(*parent));
 	struct nec_vsock_host host = { .userdata = parent, .connect = on_guest_connect };
+	struct nec_path path;
 	int r;
 
 	if (!parent)
 		return nec_error_no_memory(err);
 	parent->loop = loop;
 	parent->cid = cid;
-	parent->listener = -1;
 	parent->heartbeat_fd = -1;
 	parent->heartbeat = heartbeat;
 	parent->userdata = userdata;
 	parent->dir = strdup(dir);
-	r = parent->dir ? listen_for_callers(parent, err) : nec_error_no_memory(err);
+	r = parent->dir ? nec_path_socket(&path, err, "%s/%" PRIu64 ".vsock", dir, cid)
+			: nec_error_no_memory(err);
 	if (r == 0)
 		r = nec_vsock_new(loop, cid, &host, &parent->vsock, err);
+	if (r == 0)
+		r = nec_callers_new(loop, path.text, parent->vsock, NEC_VSOCK_PARENT_CID,
+				    &parent->callers, err);
 	if (r < 0) {
 		nec_parent_free(parent);
 		return r;
@@ -403,16 +224,9 @@ void nec_parent_free(struct nec_parent *parent)
 	if (!parent)
 		return;
 	nec_source_free(parent->late);
-	while (parent->callers)
-		remove_caller(parent->callers);
+	nec_callers_free(parent->callers);
 	end_heartbeat(parent);
 	nec_vsock_free(parent->vsock);
-	nec_source_free(parent->listener_source);
-	nec_source_free(parent->listener_pause);
-	if (parent->listener >= 0) {
-		(void)unlink(parent->listener_path.text);
-		(void)close(parent->listener);
-	}
 	free(parent->dir);
 	free(parent);
 }

@@ -286,6 +286,7 @@ void connection_established(struct connection *connection)
 void connection_close(struct connection *connection)
 {
 	tell_connected(connection, -ECONNRESET);
+	connection->held = false;
 	nec_source_free(connection->source);
 	connection->source = NULL;
 	if (connection->fd >= 0)
@@ -390,12 +391,12 @@ static void finish_host_connect(struct connection *connection)
 }
 
 /* Unix sockets are connected at once, others later, which they tell by being writable. */
-static bool is_connected(const struct connection *connection)
+static bool is_connected(int fd)
 {
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof(peer);
 
-	return getpeername(connection->fd, (struct sockaddr *)&peer, &size) == 0;
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
 }
 
 /* Hang-up is reported for ever, whatever is asked for: stop watching, and read to the end. */
@@ -454,7 +455,9 @@ static void on_host_event(void *userdata, uint32_t events)
 		return;
 	}
 	vsock->handled = connection;
-	if (connection->state == HOST_CONNECTING)
+	if (connection->held)
+		connection_reset(connection); /* nothing but its end is watched for */
+	else if (connection->state == HOST_CONNECTING)
 		finish_host_connect(connection);
 	else
 		take_host_event(connection, events);
@@ -465,13 +468,7 @@ static void on_host_event(void *userdata, uint32_t events)
 	vsock->handled = NULL;
 }
 
-int connection_watch(struct connection *connection, uint32_t events)
-{
-	return nec_loop_add_fd(connection->vsock->loop, connection->fd, events, on_host_event,
-			       connection, &connection->source, NULL);
-}
-
-int connection_accept(struct connection *connection, int fd)
+int connection_use(struct connection *connection, int fd, uint32_t events)
 {
 	const int room = NEC_VSOCK_CREDIT;
 
@@ -479,9 +476,25 @@ int connection_accept(struct connection *connection, int fd)
 	/* The largest message that the guest may send has to go in one piece. */
 	if (connection_is_seqpacket(connection))
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	if (!is_connected(connection))
-		return connection_watch(connection, EPOLLOUT);
+	return nec_loop_add_fd(connection->vsock->loop, fd, events, on_host_event, connection,
+			       &connection->source, NULL);
+}
+
+int connection_accept(struct connection *connection, int fd)
+{
+	if (connection->held)
+		return connection_use(connection, fd, 0);
+	if (!is_connected(fd))
+		return connection_use(connection, fd, EPOLLOUT);
 	connection->state = OPEN;
 	send_later(connection, SEND_RESPONSE);
-	return connection_watch(connection, EPOLLIN);
+	return connection_use(connection, fd, EPOLLIN);
+}
+
+void connection_answer(struct connection *connection)
+{
+	connection->held = false;
+	connection->state = OPEN;
+	send_later(connection, SEND_RESPONSE);
+	update_events(connection);
 }

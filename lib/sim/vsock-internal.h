@@ -80,6 +80,8 @@ struct connection {
 	uint32_t peer_port;
 	uint32_t guest_port;
 	uint16_t type;
+	uint64_t number; /* of the call, for nec_vsock_answer() */
+	bool held;       /* in HOST_CONNECTING: connected, but not to be answered yet */
 	enum connection_state state;
 	unsigned int send; /* SEND_... */
 	uint64_t deadline; /* in CLOSING and GUEST_CONNECTING, in nec_loop_now() time */
@@ -133,11 +135,14 @@ uint32_t connection_credit(const struct connection *connection);
 /* A packet of this connection with addresses and credit filled in. */
 struct nec_vsock_packet connection_packet(struct connection *connection, uint16_t op);
 
-/* Starts watching the host socket. */
-int connection_watch(struct connection *connection, uint32_t events);
+/* The connection goes on with the host socket @fd. Starts watching it. */
+int connection_use(struct connection *connection, int fd, uint32_t events);
 
 /* The guest's REQUEST goes on with the host socket @fd, connected or still connecting. */
 int connection_accept(struct connection *connection, int fd);
+
+/* The guest's REQUEST, which was held, is answered. */
+void connection_answer(struct connection *connection);
 
 /* RW from the guest: @count buffers of @size bytes. False when the guest broke the rules. */
 bool connection_receive(struct connection *connection, const struct nec_vsock_packet *packet,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the guest: packets taken apart, checked, and handed to their connections. */
-#include <errno.h>
-
 #include "sim/vsock-internal.h"
 
 static bool queue_reset(struct nec_vsock *vsock, const struct nec_vsock_packet *to)
@@ -22,9 +20,14 @@ static bool queue_reset(struct nec_vsock *vsock, const struct nec_vsock_packet *
 
 static void take_request(struct nec_vsock *vsock, const struct nec_vsock_packet *packet)
 {
-	bool seqpacket = packet->type == VIRTIO_VSOCK_TYPE_SEQPACKET;
+	struct nec_vsock_call call = {
+		.cid = packet->dst_cid,
+		.port = packet->dst_port,
+		.guest_port = packet->src_port,
+		.seqpacket = packet->type == VIRTIO_VSOCK_TYPE_SEQPACKET,
+	};
 	struct connection *connection;
-	int fd = -ECONNREFUSED;
+	int fd;
 
 	connection =
 		vsock_add(vsock, packet->dst_cid, packet->dst_port, packet->src_port, packet->type);
@@ -35,10 +38,8 @@ static void take_request(struct nec_vsock *vsock, const struct nec_vsock_packet 
 	connection->state = HOST_CONNECTING;
 	connection->guest_buffer = packet->buf_alloc;
 	connection->guest_consumed = packet->fwd_cnt;
-	/* Enclaves of one parent do not reach each other: the parent is all there is. */
-	if (packet->dst_cid == NEC_VSOCK_PARENT_CID)
-		fd = vsock->host.connect(vsock->host.userdata, packet->dst_cid, packet->dst_port,
-					 seqpacket);
+	call.number = connection->number;
+	fd = vsock->host.connect(vsock->host.userdata, &call, &connection->held);
 	if (fd < 0 || connection_accept(connection, fd) < 0)
 		connection_reset(connection);
 }

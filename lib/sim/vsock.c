@@ -73,7 +73,7 @@ struct connection *vsock_add(struct nec_vsock *vsock, uint64_t peer_cid, uint32_
 	connection->next = *head;
 	*head = connection;
 	vsock->stats.open++;
-	vsock->stats.connections++;
+	connection->number = vsock->stats.connections++;
 	return connection;
 }
 
@@ -241,36 +241,38 @@ void nec_vsock_reset(struct nec_vsock *vsock)
 	remove_all(vsock);
 }
 
-static uint32_t free_port(struct nec_vsock *vsock, uint32_t guest_port)
+/* The port that the call comes from: the one it names, if there is one and it is free. */
+static uint32_t calling_port(struct nec_vsock *vsock, const struct nec_vsock_call *call)
 {
+	if (call->port && !vsock_find(vsock, call->cid, call->port, call->guest_port))
+		return call->port;
 	do {
 		if (++vsock->next_port < first_host_port)
 			vsock->next_port = first_host_port;
-	} while (vsock_find(vsock, NEC_VSOCK_PARENT_CID, vsock->next_port, guest_port));
+	} while (vsock_find(vsock, call->cid, vsock->next_port, call->guest_port));
 	return vsock->next_port;
 }
 
-int nec_vsock_connect(struct nec_vsock *vsock, int fd, uint32_t port, bool seqpacket,
+int nec_vsock_connect(struct nec_vsock *vsock, int fd, const struct nec_vsock_call *call,
 		      nec_vsock_connected_fn connected, void *userdata, nec_error *err)
 {
-	uint16_t type = seqpacket ? VIRTIO_VSOCK_TYPE_SEQPACKET : VIRTIO_VSOCK_TYPE_STREAM;
+	uint16_t type = call->seqpacket ? VIRTIO_VSOCK_TYPE_SEQPACKET : VIRTIO_VSOCK_TYPE_STREAM;
 	struct connection *connection;
 	int r;
 
 	if (vsock->queues[NEC_VSOCK_TO_GUEST].size == 0)
 		return nec_error_set(err, NEC_E_SYSTEM, -ENOTCONN,
 				     "the enclave's vsock driver is not ready");
-	if (seqpacket && !vsock->seqpacket)
+	if (call->seqpacket && !vsock->seqpacket)
 		return nec_error_set(err, NEC_E_SYSTEM, -EPROTOTYPE,
 				     "the enclave's vsock driver has no SOCK_SEQPACKET");
-	connection = vsock_add(vsock, NEC_VSOCK_PARENT_CID, free_port(vsock, port), port, type);
+	connection = vsock_add(vsock, call->cid, calling_port(vsock, call), call->guest_port, type);
 	if (!connection)
 		return nec_error_set(err, NEC_E_SYSTEM, -EMFILE,
 				     "the enclave has %d vsock connections, no more are possible",
 				     NEC_VSOCK_MAX_CONNECTIONS);
 	connection->state = GUEST_CONNECTING;
-	connection->fd = fd;
-	r = connection_watch(connection, 0);
+	r = connection_use(connection, fd, 0);
 	if (r < 0) {
 		connection->fd = -1;
 		vsock_remove(connection);
@@ -283,4 +285,14 @@ int nec_vsock_connect(struct nec_vsock *vsock, int fd, uint32_t port, bool seqpa
 	vsock_make_ready(connection);
 	vsock_fill(vsock);
 	return 0;
+}
+
+void nec_vsock_answer(struct nec_vsock *vsock, const struct nec_vsock_call *call)
+{
+	struct connection *connection = vsock_find(vsock, call->cid, call->port, call->guest_port);
+
+	if (!connection || connection->number != call->number || !connection->held)
+		return;
+	connection_answer(connection);
+	vsock_fill(vsock);
 }

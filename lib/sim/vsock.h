@@ -19,14 +19,25 @@ enum nec_vsock_queue { NEC_VSOCK_TO_GUEST = 0, NEC_VSOCK_FROM_GUEST = 1, NEC_VSO
 
 struct nec_vsock;
 
+/* A connection as the guest's vsock knows it. */
+struct nec_vsock_call {
+	uint64_t cid; /* of the far end: whom the guest calls, or who calls the guest */
+	uint32_t port;
+	uint32_t guest_port;
+	bool seqpacket;
+	uint64_t number; /* tells the guest's calls apart; the device counts them */
+};
+
 /* What lies on the host's side of the device. */
 struct nec_vsock_host {
 	void *userdata;
 	/*
-	 * The guest connects to @cid:@port. Returns a non-blocking socket that is connected or
-	 * connecting and becomes the device's, or a negative errno, which becomes an RST.
+	 * The guest calls. Returns a non-blocking socket that is connected or connecting and
+	 * becomes the device's, or a negative errno, which becomes an RST. With *@hold set, a
+	 * connected one is not the answer yet: the guest waits for nec_vsock_answer(), and is
+	 * refused when the socket hangs up before that.
 	 */
-	int (*connect)(void *userdata, uint64_t cid, uint32_t port, bool seqpacket);
+	int (*connect)(void *userdata, const struct nec_vsock_call *call, bool *hold);
 };
 
 struct nec_vsock_stats {
@@ -66,12 +77,16 @@ void nec_vsock_reset(struct nec_vsock *vsock);
 typedef void (*nec_vsock_connected_fn)(void *userdata, int fd, int result);
 
 /*
- * Connects the non-blocking socket @fd to @port of the guest, as the parent instance. On success
+ * Connects the non-blocking socket @fd to call->guest_port of the guest, as whom the call names;
+ * port 0 there, or one that has such a connection already, is replaced by a free one. On success
  * @fd belongs to the device. Returns 0, -ENOTCONN when the guest's driver is not ready,
  * -EPROTOTYPE when it has no SOCK_SEQPACKET, or -EMFILE.
  */
-int nec_vsock_connect(struct nec_vsock *vsock, int fd, uint32_t port, bool seqpacket,
+int nec_vsock_connect(struct nec_vsock *vsock, int fd, const struct nec_vsock_call *call,
 		      nec_vsock_connected_fn connected, void *userdata, nec_error *err);
+
+/* The guest's call that was held is accepted. Does nothing when it has ended meanwhile. */
+void nec_vsock_answer(struct nec_vsock *vsock, const struct nec_vsock_call *call);
 
 struct nec_vsock_stats nec_vsock_get_stats(const struct nec_vsock *vsock);
 

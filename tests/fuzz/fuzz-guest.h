@@ -34,6 +34,7 @@ struct guest {
 /* The host's ends of the connections that the guest opened, the oldest ones are closed. */
 struct hosts {
 	int fds[MAX_HOSTS];
+	struct nec_vsock_call calls[MAX_HOSTS]; /* of those that the guest opened */
 	size_t next;
 	bool refuse;
 };
@@ -103,6 +104,7 @@ static inline void hosts_init(struct hosts *hosts)
 {
 	for (size_t i = 0; i < MAX_HOSTS; i++)
 		hosts->fds[i] = -1;
+	memset(hosts->calls, 0, sizeof(hosts->calls));
 	hosts->next = 0;
 	hosts->refuse = false;
 }
@@ -129,13 +131,16 @@ static inline int hosts_open(struct hosts *hosts, bool seqpacket)
 	return pair[1];
 }
 
-static inline int hosts_connect(void *userdata, uint64_t cid, uint32_t port, bool seqpacket)
+/* Calls to others than the parent are answered later. */
+static inline int hosts_connect(void *userdata, const struct nec_vsock_call *call, bool *hold)
 {
 	struct hosts *hosts = userdata;
 
-	require(cid == NEC_VSOCK_PARENT_CID);
-	(void)port;
-	return hosts->refuse ? -ECONNREFUSED : hosts_open(hosts, seqpacket);
+	if (hosts->refuse)
+		return -ECONNREFUSED;
+	*hold = call->cid != NEC_VSOCK_PARENT_CID;
+	hosts->calls[hosts->next % MAX_HOSTS] = *call;
+	return hosts_open(hosts, call->seqpacket);
 }
 
 /* One of them writes, reads, stops or closes. */

@@ -150,10 +150,15 @@ static void offer_buffers(struct scene *scene)
 static void connect_guest(struct scene *scene)
 {
 	uint8_t kind = take_u8(&scene->input);
-	bool seqpacket = kind & 1;
-	int fd = hosts_open(&scene->hosts, seqpacket);
+	const struct nec_vsock_call call = {
+		.cid = kind & 4 ? kind : NEC_VSOCK_PARENT_CID,
+		.port = kind & 8 ? kind % 4 : 0,
+		.guest_port = kind % 4,
+		.seqpacket = kind & 1,
+	};
+	int fd = hosts_open(&scene->hosts, call.seqpacket);
 
-	if (nec_vsock_connect(scene->vsock, fd, kind % 4, seqpacket, NULL, NULL, NULL) < 0)
+	if (nec_vsock_connect(scene->vsock, fd, &call, NULL, NULL, NULL) < 0)
 		(void)close(fd);
 }
 
@@ -179,7 +184,7 @@ static void restart(struct scene *scene)
 
 static void step(struct scene *scene)
 {
-	switch (take_u8(&scene->input) % 10) {
+	switch (take_u8(&scene->input) % 11) {
 	case 0:
 	case 1:
 		send_packet(scene);
@@ -203,6 +208,10 @@ static void step(struct scene *scene)
 		break;
 	case 8:
 		scene->hosts.refuse = !scene->hosts.refuse;
+		break;
+	case 10:
+		nec_vsock_answer(scene->vsock,
+				 &scene->hosts.calls[take_u8(&scene->input) % MAX_HOSTS]);
 		break;
 	default:
 		restart(scene);

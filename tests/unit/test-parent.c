@@ -119,6 +119,27 @@ static void set_fault(struct fixture *f, struct nec_parent_fault fault)
 	assert_int_equal(nec_parent_set_fault(f->parent, &fault, NULL), 0);
 }
 
+static void other__enclaves_and_the_hypervisor_are_not_reached(void **state)
+{
+	static const uint64_t cids[] = { 0, 2, FAKE_GUEST_CID + 1 };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cids); i++) {
+		struct nec_vsock_packet packet = {
+			.dst_cid = cids[i],
+			.src_port = GUEST_PORT,
+			.dst_port = HEARTBEAT_PORT,
+			.op = VIRTIO_VSOCK_OP_REQUEST,
+		};
+
+		fake_guest_send(&f->guest, packet, NULL);
+		turn(f);
+		assert_true(fake_guest_receive(&f->guest, &packet, NULL, 0));
+		assert_int_equal(packet.op, VIRTIO_VSOCK_OP_RST);
+		assert_int_equal(packet.src_cid, cids[i]);
+	}
+}
+
 static void heartbeat__is_answered_and_reported_once(void **state)
 {
 	struct fixture *f = *state;
@@ -178,6 +199,8 @@ static void fault__late_reports_in_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(other__enclaves_and_the_hypervisor_are_not_reached,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(heartbeat__is_answered_and_reported_once, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(heartbeat__with_another_byte_is_none, set_up,

@@ -42,14 +42,13 @@ static size_t count_fds(void)
 	return count;
 }
 
-static int open_host(void *userdata, uint64_t cid, uint32_t port, bool seqpacket)
+static int open_host(void *userdata, const struct nec_vsock_call *call, bool *hold)
 {
 	struct fixture *f = userdata;
 	int pair[2];
 
-	(void)cid;
-	(void)port;
-	(void)seqpacket;
+	(void)call;
+	(void)hold;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	f->host = pair[0];

@@ -409,6 +409,7 @@ static void connections__beyond_the_limit_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct nec_vsock_packet request = to_host(VIRTIO_VSOCK_OP_REQUEST);
+	const struct nec_vsock_call call = { .cid = NEC_VSOCK_PARENT_CID, .guest_port = 22 };
 	int pair[2];
 
 	f->vsock->stats.open = NEC_VSOCK_MAX_CONNECTIONS - 1;
@@ -418,8 +419,7 @@ static void connections__beyond_the_limit_are_refused(void **state)
 	turn(f);
 	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(nec_vsock_connect(f->vsock, pair[0], 22, false, NULL, NULL, NULL),
-			 -EMFILE);
+	assert_int_equal(nec_vsock_connect(f->vsock, pair[0], &call, NULL, NULL, NULL), -EMFILE);
 	(void)close(pair[0]);
 	(void)close(pair[1]);
 }
@@ -513,14 +513,19 @@ static void seqpacket__is_malformed_unless_the_driver_knows_it(void **state)
 {
 	struct fixture *f = *state;
 	struct nec_vsock_packet packet = to_host(VIRTIO_VSOCK_OP_REQUEST);
+	const struct nec_vsock_call call = {
+		.cid = NEC_VSOCK_PARENT_CID,
+		.guest_port = 22,
+		.seqpacket = true,
+	};
 
 	packet.type = SEQPACKET;
 	fake_guest_send(&f->guest, packet, NULL);
 	turn(f);
 	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
-	assert_int_equal(f->asked_port, 0);
+	assert_int_equal(f->asked.port, 0);
 	assert_int_equal(nec_vsock_get_stats(f->vsock).malformed, 1);
-	assert_int_equal(nec_vsock_connect(f->vsock, 0, 22, true, NULL, NULL, NULL), -EPROTOTYPE);
+	assert_int_equal(nec_vsock_connect(f->vsock, 0, &call, NULL, NULL, NULL), -EPROTOTYPE);
 }
 
 static void seqpacket__type_of_a_stream_resets_it(void **state)

@@ -41,7 +41,7 @@ static void request__is_refused_at_once_when_nobody_listens(void **state)
 	assert_int_equal(nec_vsock_get_stats(f->vsock).open, 0);
 }
 
-static void request__to_another_enclave_is_refused_without_asking_the_host(void **state)
+static void request__tells_the_host_whom_the_guest_calls_from_where(void **state)
 {
 	struct fixture *f = *state;
 	struct nec_vsock_packet packet = to_host(VIRTIO_VSOCK_OP_REQUEST);
@@ -49,8 +49,176 @@ static void request__to_another_enclave_is_refused_without_asking_the_host(void 
 	packet.dst_cid = FAKE_GUEST_CID + 1;
 	fake_guest_send(&f->guest, packet, NULL);
 	turn(f);
-	assert_int_equal(expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0).src_cid, FAKE_GUEST_CID + 1);
-	assert_int_equal(f->asked_port, 0);
+	assert_int_equal(expect(f, VIRTIO_VSOCK_OP_RESPONSE, NULL, 0).src_cid, FAKE_GUEST_CID + 1);
+	assert_int_equal(f->asked.cid, FAKE_GUEST_CID + 1);
+	assert_int_equal(f->asked.port, HOST_PORT);
+	assert_int_equal(f->asked.guest_port, GUEST_PORT);
+	assert_false(f->asked.seqpacket);
+}
+
+/* ---- calls that are answered later ---- */
+
+/* The guest calls, and waits. */
+static void call_and_wait(struct fixture *f)
+{
+	f->hold = true;
+	send_op(f, VIRTIO_VSOCK_OP_REQUEST, 0);
+	expect_nothing(f);
+}
+
+static void held__call_is_answered_before_what_came_with_the_answer(void **state)
+{
+	struct fixture *f = *state;
+	char data[8] = { 0 };
+
+	call_and_wait(f);
+	assert_int_equal(write(f->host, "hello", 5), 5);
+	turn(f);
+	expect_nothing(f);
+	nec_vsock_answer(f->vsock, &f->asked);
+	expect(f, VIRTIO_VSOCK_OP_RESPONSE, NULL, 0);
+	turn(f);
+	expect(f, VIRTIO_VSOCK_OP_RW, data, sizeof(data));
+	assert_string_equal(data, "hello");
+	send_data(f, "world", 5);
+	assert_int_equal(read(f->host, data, sizeof(data)), 5);
+	assert_string_equal(data, "world");
+}
+
+static void held__call_is_refused_when_its_socket_hangs_up(void **state)
+{
+	struct fixture *f = *state;
+
+	call_and_wait(f);
+	(void)close(TAKE_FD(f->host));
+	turn(f);
+	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
+	assert_int_equal(nec_vsock_get_stats(f->vsock).open, 0);
+	nec_vsock_answer(f->vsock, &f->asked);
+	turn(f);
+	expect_nothing(f);
+}
+
+/* While the refusal waits for a buffer of the guest's, the connection is still known. */
+static void held__call_that_was_refused_stays_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct nec_virtqueue *queue = nec_vsock_get_queue(f->vsock, NEC_VSOCK_TO_GUEST);
+	uint16_t size = queue->size;
+
+	call_and_wait(f);
+	queue->size = 0; /* the guest has no buffers now */
+	(void)close(TAKE_FD(f->host));
+	turn(f);
+	nec_vsock_answer(f->vsock, &f->asked);
+	queue->size = size;
+	nec_vsock_kick(f->vsock, NEC_VSOCK_TO_GUEST);
+	turn(f);
+	expect(f, VIRTIO_VSOCK_OP_RST, NULL, 0);
+	expect_nothing(f);
+	assert_int_equal(nec_vsock_get_stats(f->vsock).open, 0);
+}
+
+static void held__call_that_the_guest_gives_up_closes_its_socket(void **state)
+{
+	struct fixture *f = *state;
+	char byte;
+
+	call_and_wait(f);
+	send_op(f, VIRTIO_VSOCK_OP_RST, 0);
+	assert_int_equal(read(f->host, &byte, 1), 0);
+	assert_int_equal(nec_vsock_get_stats(f->vsock).open, 0);
+}
+
+/* The guest may call again from the same port. */
+static void held__call_is_not_accepted_by_the_answer_to_an_earlier_one(void **state)
+{
+	struct fixture *f = *state;
+	struct nec_vsock_call first;
+
+	call_and_wait(f);
+	first = f->asked;
+	send_op(f, VIRTIO_VSOCK_OP_RST, 0);
+	(void)close(TAKE_FD(f->host));
+	call_and_wait(f);
+	nec_vsock_answer(f->vsock, &first);
+	turn(f);
+	expect_nothing(f);
+	nec_vsock_answer(f->vsock, &f->asked);
+	expect(f, VIRTIO_VSOCK_OP_RESPONSE, NULL, 0);
+	nec_vsock_answer(f->vsock, &f->asked);
+	turn(f);
+	expect_nothing(f);
+}
+
+static void held__call_ends_when_the_guest_is_reset(void **state)
+{
+	struct fixture *f = *state;
+	char byte;
+
+	call_and_wait(f);
+	nec_vsock_reset(f->vsock);
+	assert_int_equal(read(f->host, &byte, 1), 0);
+	nec_vsock_answer(f->vsock, &f->asked);
+	turn(f);
+	expect_nothing(f);
+}
+
+/* ---- calls to the guest ---- */
+
+static struct nec_vsock_packet call_guest(struct fixture *f, const struct nec_vsock_call *call,
+					  int *ret_host)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+			 0);
+	assert_int_equal(nec_vsock_connect(f->vsock, pair[1], call, NULL, NULL, NULL), 0);
+	turn(f);
+	*ret_host = pair[0];
+	return expect(f, VIRTIO_VSOCK_OP_REQUEST, NULL, 0);
+}
+
+static void connect__appears_to_the_guest_as_whom_it_names(void **state)
+{
+	struct fixture *f = *state;
+	const struct nec_vsock_call call = { .cid = 16, .port = 4711, .guest_port = 22 };
+	struct nec_vsock_packet packet;
+	char data[8] = { 0 };
+
+	packet = call_guest(f, &call, &f->host);
+	assert_int_equal(packet.src_cid, 16);
+	assert_int_equal(packet.src_port, 4711);
+	assert_int_equal(packet.dst_port, 22);
+	packet = (struct nec_vsock_packet){
+		.dst_cid = 16,
+		.dst_port = 4711,
+		.src_port = 22,
+		.op = VIRTIO_VSOCK_OP_RESPONSE,
+	};
+	fake_guest_send(&f->guest, packet, NULL);
+	packet.op = VIRTIO_VSOCK_OP_RW;
+	packet.len = 5;
+	fake_guest_send(&f->guest, packet, "hello");
+	turn(f);
+	assert_int_equal(read(f->host, data, sizeof(data)), 5);
+	assert_string_equal(data, "hello");
+}
+
+static void connect__takes_another_port_when_its_own_has_a_connection(void **state)
+{
+	struct fixture *f = *state;
+	const struct nec_vsock_call call = { .cid = 16, .port = 4711, .guest_port = 22 };
+	const struct nec_vsock_call elsewhere = { .cid = 16, .port = 4711, .guest_port = 23 };
+	const struct nec_vsock_call other = { .cid = 17, .port = 4711, .guest_port = 22 };
+	int hosts[4];
+
+	assert_int_equal(call_guest(f, &call, &hosts[0]).src_port, 4711);
+	assert_int_not_equal(call_guest(f, &call, &hosts[1]).src_port, 4711);
+	assert_int_equal(call_guest(f, &elsewhere, &hosts[2]).src_port, 4711);
+	assert_int_equal(call_guest(f, &other, &hosts[3]).src_port, 4711);
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
+		(void)close(hosts[i]);
 }
 
 static void data__waits_for_the_credit_of_the_guest(void **state)
@@ -354,7 +522,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		VSOCK_TEST(request__is_answered_and_data_flows_both_ways),
 		VSOCK_TEST(request__is_refused_at_once_when_nobody_listens),
-		VSOCK_TEST(request__to_another_enclave_is_refused_without_asking_the_host),
+		VSOCK_TEST(request__tells_the_host_whom_the_guest_calls_from_where),
+		VSOCK_TEST(held__call_is_answered_before_what_came_with_the_answer),
+		VSOCK_TEST(held__call_is_refused_when_its_socket_hangs_up),
+		VSOCK_TEST(held__call_that_was_refused_stays_refused),
+		VSOCK_TEST(held__call_that_the_guest_gives_up_closes_its_socket),
+		VSOCK_TEST(held__call_is_not_accepted_by_the_answer_to_an_earlier_one),
+		VSOCK_TEST(held__call_ends_when_the_guest_is_reset),
+		VSOCK_TEST(connect__appears_to_the_guest_as_whom_it_names),
+		VSOCK_TEST(connect__takes_another_port_when_its_own_has_a_connection),
 		VSOCK_TEST(data__waits_for_the_credit_of_the_guest),
 		VSOCK_TEST(data__waits_for_receive_buffers_without_spinning),
 		VSOCK_TEST(guest_data__is_kept_up_to_its_credit_and_flushed_in_order),

@@ -7,20 +7,21 @@
 
 #include "vsock-fixture.h"
 
-static int open_host(void *userdata, uint64_t cid, uint32_t port, bool seqpacket)
+static int open_host(void *userdata, const struct nec_vsock_call *call, bool *hold)
 {
 	struct fixture *f = userdata;
 	int pair[2];
 
-	f->asked_cid = cid;
-	f->asked_port = port;
+	f->asked = *call;
 	if (f->connect_result)
 		return f->connect_result;
 	if (socketpair(AF_UNIX,
-		       (seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-		       pair) < 0)
+		       (call->seqpacket ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK |
+			       SOCK_CLOEXEC,
+		       0, pair) < 0)
 		return -errno;
 	f->host = pair[0];
+	*hold = f->hold;
 	return pair[1];
 }
 
@@ -153,7 +154,7 @@ void open_connection(struct fixture *f, uint16_t type)
 	assert_int_equal(packet.dst_port, GUEST_PORT);
 	assert_int_equal(packet.type, type);
 	assert_int_equal(packet.buf_alloc, NEC_VSOCK_CREDIT);
-	assert_int_equal(f->asked_port, HOST_PORT);
+	assert_int_equal(f->asked.port, HOST_PORT);
 }
 
 struct connection *connection_of(struct fixture *f)
@@ -163,6 +164,8 @@ struct connection *connection_of(struct fixture *f)
 
 void connect_to_guest(struct fixture *f, int fd)
 {
-	assert_int_equal(nec_vsock_connect(f->vsock, fd, 22, false, on_connected, f, NULL), 0);
+	const struct nec_vsock_call call = { .cid = NEC_VSOCK_PARENT_CID, .guest_port = 22 };
+
+	assert_int_equal(nec_vsock_connect(f->vsock, fd, &call, on_connected, f, NULL), 0);
 	turn(f);
 }

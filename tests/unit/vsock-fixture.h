@@ -14,8 +14,8 @@ struct fixture {
 	struct fake_guest guest;
 	int host;           /* our end of the last connection that the guest opened, -1 for none */
 	int connect_result; /* 0, or the errno that the next connect is refused with */
-	uint64_t asked_cid;
-	uint32_t asked_port;
+	bool hold;          /* the next connect is to be answered later */
+	struct nec_vsock_call asked;
 	int connected_result; /* of a connection that the host opened; 1 while there is no answer */
 };
 
