@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fake of the unit tests, as a machine like the lab's parent VM. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake-device.h"
+#include "witness.h"
+
+static struct fake_device *fake;
+static const struct nec_device *device;
+
+__attribute__((constructor)) static void make(void)
+{
+	static const struct fake_machine parent = {
+		.cores = 4,
+		.threads = 2,
+		.threads_adjacent = true,
+		.huge = { { 0, FAKE_2M, 256 }, { 0, FAKE_1G, 1 } },
+	};
+
+	fake = fake_device_new(&parent);
+	device = fake_device_get(fake);
+}
+
+__attribute__((destructor)) static void release(void)
+{
+	fake_device_free(fake);
+}
+
+static int open_device(int flags)
+{
+	(void)flags;
+	return device->ops->open_device(device);
+}
+
+static int call(int fd, unsigned long request, void *argument)
+{
+	switch (request) {
+	case NE_CREATE_VM:
+		return device->ops->create_vm(device, fd, argument);
+	case NE_ADD_VCPU:
+		return device->ops->add_vcpu(device, fd, argument);
+	case NE_GET_IMAGE_LOAD_INFO:
+		return device->ops->get_image_load_info(device, fd, argument);
+	case NE_SET_USER_MEMORY_REGION:
+		return device->ops->set_memory_region(device, fd, argument);
+	case NE_START_ENCLAVE:
+		return device->ops->start(device, fd, argument);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static ssize_t write_parameter(const char *text, size_t size)
+{
+	int r = fake_device_set_pool(fake, text);
+
+	return r < 0 ? r : (ssize_t)size;
+}
+
+static void read_file(const char *path, char *to, size_t size)
+{
+	/* What was closed shows when the fake is asked for something. */
+	unsigned int slots = fake_device_slots(fake);
+	int fd = openat(device->root_fd, path + 1, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, to, size - 1);
+
+	(void)slots;
+	if (fd >= 0)
+		(void)close(fd);
+	while (n > 0 && strchr(" \t\r\n", to[n - 1]))
+		n--;
+	to[n > 0 ? n : 0] = '\0';
+}
+
+static void *map_pages(uint64_t page_bytes, size_t pages)
+{
+	void *memory;
+
+	if (device->ops->map_pages(device, page_bytes, pages, 0, &memory) < 0)
+		return NULL;
+	for (size_t i = 0; i < pages; i++)
+		if (device->ops->populate(device, (char *)memory + i * page_bytes, page_bytes) < 0)
+			bail_out("huge pages cannot be had");
+	return memory;
+}
+
+static void unmap_pages(void *address, uint64_t bytes)
+{
+	device->ops->unmap_pages(device, address, bytes);
+}
+
+static void end(uint64_t cid)
+{
+	(void)fake_device_event(fake, (uint32_t)cid, FAKE_STOPPED);
+}
+
+const struct machine machine = {
+	.name = "the fake of the unit tests",
+	.open_device = open_device,
+	.call = call,
+	.write_pool = write_parameter,
+	.read_file = read_file,
+	.map = map_pages,
+	.unmap = unmap_pages,
+	.end = end,
+};

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NE_GET_IMAGE_LOAD_INFO and NE_SET_USER_MEMORY_REGION. */
+#include <errno.h>
+#include <linux/memfd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "witness.h"
+
+#define PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+
+static uint64_t free_pages(void)
+{
+	char text[32];
+
+	machine.read_file(PAGES, text, sizeof(text));
+	return strtoull(text, NULL, 10);
+}
+
+static int64_t ask_for_image(int fd)
+{
+	return image_offset(fd, NE_EIF_IMAGE);
+}
+
+void check_image_info(void)
+{
+	int fd = create();
+
+	is(image_offset(fd, 0), -NE_ERR_INVALID_FLAG_VALUE, "no kind of image is 274");
+	is(image_offset(fd, NE_IMAGE_LOAD_MAX_FLAG_VAL), -NE_ERR_INVALID_FLAG_VALUE,
+	   "an unknown kind of image is 274");
+	is(image_offset(fd, NE_EIF_IMAGE), 8 * (int64_t)MIB, "an EIF belongs at 8 MiB");
+	is(in_child(ask_for_image, fd), 8 * (int64_t)MIB, "says the driver to a forked child, too");
+	(void)close(fd);
+}
+
+/* Memory that is no huge page, at an address that could be one's. */
+static char *map_small(void)
+{
+	char *memory =
+		mmap(NULL, 2 * PAGE_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		bail_out("no memory");
+	return memory + (-(uintptr_t)memory & (PAGE_2M - 1));
+}
+
+static int64_t add_odd_size(int fd)
+{
+	return add_region(fd, 0, PAGE_2M, 1);
+}
+
+static int64_t add_bad_flags(int fd)
+{
+	return add_region(fd, NE_MEMORY_REGION_MAX_FLAG_VAL, PAGE_2M, PAGE_2M);
+}
+
+/* Each is wrong in all that comes after it as well, as far as that can be. */
+static void check_order(void)
+{
+	int fd = create();
+	char *small = map_small();
+
+	is(in_child(add_bad_flags, fd), -NE_ERR_INVALID_FLAG_VALUE,
+	   "flags come before the process: 274");
+	is(in_child(add_odd_size, fd), -EIO,
+	   "a forked child cannot add memory: EIO, before the size");
+	is(add_region(fd, 0, 4096, PAGE_2M + 4096), -NE_ERR_INVALID_MEM_REGION_SIZE,
+	   "an odd size is 259, before the address");
+	is(add_region(fd, 0, 4096, UINT64_C(1) << 63), -NE_ERR_UNALIGNED_MEM_REGION_ADDR,
+	   "an odd address is 261, before the range");
+	is(add_region(fd, 0, PAGE_2M, UINT64_C(1) << 63), -NE_ERR_INVALID_MEM_REGION_ADDR,
+	   "what leaves user space is 260");
+	is(add_region(fd, 0, UINT64_C(1) << 62, PAGE_2M), -NE_ERR_INVALID_MEM_REGION_ADDR,
+	   "and so is what lies outside");
+	is(add_memory(fd, small, 0), -ENOMEM, "no memory at all is ENOMEM");
+	is(add_memory(fd, small, PAGE_2M), -NE_ERR_MEM_NOT_HUGE_PAGE, "small pages are 263");
+	(void)munmap(small, PAGE_2M);
+	is(add_memory(fd, small, PAGE_2M), -EFAULT, "what is not mapped is EFAULT");
+	(void)close(fd);
+}
+
+static void check_transparent(void)
+{
+	int fd = create();
+	char *memory = map_small();
+
+	(void)madvise(memory, PAGE_2M, MADV_HUGEPAGE);
+	*memory = 1;
+	is(add_memory(fd, memory, PAGE_2M), -NE_ERR_MEM_NOT_HUGE_PAGE,
+	   "transparent huge pages are none: 263");
+	(void)close(fd);
+}
+
+static void check_overlap(void)
+{
+	int fd = create();
+	char *memory = map(8);
+
+	is(add_memory(fd, memory + 2 * PAGE_2M, 3 * PAGE_2M), 0, "huge pages can be added");
+	is(add_memory(fd, memory + 2 * PAGE_2M, 3 * PAGE_2M), -NE_ERR_MEM_REGION_ALREADY_USED,
+	   "once: 262");
+	is(add_memory(fd, memory + 3 * PAGE_2M, PAGE_2M), -NE_ERR_MEM_REGION_ALREADY_USED,
+	   "nor what lies within: 262");
+	is(add_memory(fd, memory + PAGE_2M, 2 * PAGE_2M), -NE_ERR_MEM_REGION_ALREADY_USED,
+	   "nor what reaches into it from below: 262");
+	is(add_memory(fd, memory + 4 * PAGE_2M, 2 * PAGE_2M), -NE_ERR_MEM_REGION_ALREADY_USED,
+	   "nor from above: 262");
+	is(add_memory(fd, memory, 8 * PAGE_2M), -NE_ERR_MEM_REGION_ALREADY_USED,
+	   "nor all around it: 262");
+	is(add_memory(fd, memory, 2 * PAGE_2M), 0, "neighbours below can be added");
+	is(add_memory(fd, memory + 5 * PAGE_2M, PAGE_2M), 0, "and above");
+	(void)close(fd);
+	unmap(memory, 8);
+}
+
+/* What fails before the device is asked has done nothing. */
+static void check_hole(void)
+{
+	int fd;
+	char *memory;
+	uint64_t before = free_pages();
+
+	if (!machine.is_kernel) {
+		skip("the fake gives mappings back whole", "a hole behind huge pages");
+		return;
+	}
+	fd = create();
+	memory = map(2);
+	(void)munmap(memory + PAGE_2M, PAGE_2M);
+	is(add_memory(fd, memory, 2 * PAGE_2M), -EFAULT, "a hole behind huge pages is EFAULT");
+	is(add_memory(fd, memory, PAGE_2M), 0, "and the pages before it can be added");
+	(void)munmap(memory, PAGE_2M);
+	(void)close(fd);
+	is((int64_t)free_pages(), (int64_t)before, "nothing stays pinned");
+}
+
+static void check_pinning(void)
+{
+	int fd = create();
+	uint64_t before = free_pages();
+	char *memory = map(4);
+
+	is(add_memory(fd, memory, 4 * PAGE_2M), 0, "four pages are added");
+	unmap(memory, 4);
+	is((int64_t)free_pages(), (int64_t)before - 4, "unmapped, they are still not free");
+	is(close(fd), 0, "the enclave is closed");
+	is((int64_t)free_pages(), (int64_t)before, "and they are");
+}
+
+static void *add_in_thread(void *argument)
+{
+	int *both = argument;
+	char *memory = map(1);
+
+	both[1] = add_memory(both[0], memory, PAGE_2M);
+	unmap(memory, 1);
+	return NULL;
+}
+
+static void check_thread(void)
+{
+	int both[2] = { create(), -1 };
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, add_in_thread, both) != 0)
+		bail_out("no thread");
+	(void)pthread_join(thread, NULL);
+	is(both[1], 0, "another thread can add memory");
+	(void)close(both[0]);
+}
+
+static void check_shared(void)
+{
+	int fd;
+	int file;
+	void *memory;
+
+	if (!machine.is_kernel) {
+		skip("the fake has one kind of mapping", "shared huge pages");
+		return;
+	}
+	fd = create();
+	file = memfd_create("witness", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
+	if (file < 0 || ftruncate(file, (off_t)PAGE_2M) < 0)
+		bail_out("no file of huge pages");
+	memory = mmap(NULL, PAGE_2M, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	is(add_memory(fd, memory, PAGE_2M), 0, "a shared file of huge pages can be added");
+	(void)munmap(memory, PAGE_2M);
+	(void)close(file);
+	(void)close(fd);
+}
+
+/* Only the device knows: the driver looks at the regions of one enclave. */
+static void check_two_enclaves(void)
+{
+	int one = create();
+	int other = create();
+	char *memory = map(1);
+	int r;
+
+	is(add_memory(one, memory, PAGE_2M), 0, "an enclave gets a page");
+	r = add_memory(other, memory, PAGE_2M);
+	ok(r < 0 && r > -NE_ERR_VCPU_ALREADY_USED,
+	   "another gets it not, but by the device's word: %d", r);
+	is(add_memory(other, memory, PAGE_2M), -NE_ERR_MEM_REGION_ALREADY_USED,
+	   "and yet it counts as that one's now: 262");
+	(void)close(one);
+	(void)close(other);
+	unmap(memory, 1);
+}
+
+/* Pages in separate calls are separate regions, neighbours or not. */
+static void check_limit(void)
+{
+	int fd = create();
+	size_t pages = (size_t)free_pages();
+	char *memory = map(pages);
+	size_t added = 0;
+	int r = 0;
+
+	while (added < pages && r == 0) {
+		r = add_memory(fd, memory + added * PAGE_2M, PAGE_2M);
+		added += r == 0 ? 1 : 0;
+	}
+	if (r == 0)
+		skip("there are too few huge pages", "more than %zu regions", added);
+	else
+		is(r, -NE_ERR_MEM_MAX_REGIONS, "more than %zu regions are 265", added);
+	(void)close(fd);
+	unmap(memory, pages);
+}
+
+/* A whole page is given even when less is asked for. */
+static void check_gigabyte(void)
+{
+	char *memory = machine.map(PAGE_1G, 1);
+	int fd;
+
+	if (!memory) {
+		skip("there is none", "a page of 1 GiB");
+		return;
+	}
+	fd = create();
+	is(add_memory(fd, memory + PAGE_2M, PAGE_2M), -NE_ERR_INVALID_PAGE_SIZE,
+	   "the middle of a page of 1 GiB is 273");
+	is(add_memory(fd, memory, PAGE_2M), 0, "2 MiB at its beginning can be added");
+	for (uint32_t i = 0; i < cpus.threads; i++)
+		(void)add_vcpu(fd, cpus.cores[0][i]);
+	ok(start(fd, 0, 0) > 3, "and they are enough for an enclave: all of it was given");
+	(void)close(fd);
+	machine.unmap(memory, PAGE_1G);
+}
+
+void check_memory(void)
+{
+	set_pool(cpus.pool);
+	check_order();
+	check_transparent();
+	check_overlap();
+	check_hole();
+	check_pinning();
+	check_thread();
+	check_shared();
+	check_two_enclaves();
+	check_limit();
+	check_gigabyte();
+}
