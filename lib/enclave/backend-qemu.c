@@ -13,7 +13,7 @@
 #include "enclave/backend.h"
 #include "enclave/launch.h"
 #include "enclave/paths.h"
-#include "image/kernel.h"
+#include "sim/boot.h"
 #include "sim/inject.h"
 #include "sim/machine.h"
 #include "sim/parent.h"
@@ -256,47 +256,6 @@ static int load_slowly(struct qemu *qemu, nec_error *err)
 
 /* ---- the machine ---- */
 
-/* A section, or several behind each other, as a file of its own. Returns the fd. */
-static int copy_sections(const nec_eif *eif, enum nec_eif_section_type type, uint64_t *bytes,
-			 struct nec_progress *progress, nec_error *err)
-{
-	cleanup_close int fd = nec_file_temporary(err);
-	uint64_t size = 0;
-	int r = fd < 0 ? fd : 0;
-
-	for (size_t i = 0; i < eif->layout.count && r == 0; i++) {
-		const struct nec_eif_section *section = &eif->layout.sections[i];
-
-		if (section->type != type)
-			continue;
-		r = nec_file_copy_range(eif->fd, eif->name, section->data_offset, fd,
-					"a temporary file", size, section->size_bytes, progress,
-					err);
-		size += section->size_bytes;
-	}
-	*bytes += size;
-	return r < 0 ? r : TAKE_FD(fd);
-}
-
-/*
- * The kernels that nitro-cli ships (4.14) learn of their devices from the command line and want no
- * ACPI; distributions' kernels find them by ACPI. $NEC_SIM_DEVICES (acpi, cmdline) overrides the
- * guess.
- */
-static bool devices_on_cmdline(const nec_eif *eif)
-{
-	const struct nec_eif_section *section = nec_eif_find_section(eif, NEC_EIF_KERNEL);
-	const char *wish = getenv("NEC_SIM_DEVICES");
-	struct nec_kernel kernel = { 0 };
-
-	if (wish && *wish)
-		return strcmp(wish, "cmdline") == 0;
-	if (nec_kernel_probe(eif->fd, eif->name, section->data_offset, section->size_bytes, &kernel,
-			     NULL) < 0)
-		return false;
-	return strncmp(kernel.release, "4.", 2) == 0 || strstr(kernel.release, "amzn");
-}
-
 /* What a user may wonder about later, said once. */
 static void tell(const struct qemu *qemu, const struct nec_machine_options *options)
 {
@@ -331,11 +290,8 @@ static void tell_phase(const struct qemu *qemu, const char *name, uint64_t begin
 static int start_machine(struct qemu *qemu, const struct nec_launch_request *request,
 			 const nec_eif *eif, struct nec_machine_options *options, nec_error *err)
 {
-	cleanup_buffer struct nec_buffer cmdline = { 0 };
-	cleanup_close int kernel = -1;
-	cleanup_close int initrd = -1;
+	cleanup_boot struct nec_boot boot = NEC_BOOT_INIT;
 	struct nec_progress progress;
-	uint64_t bytes = 0;
 	uint64_t begin = nec_loop_now();
 	int r;
 
@@ -344,27 +300,17 @@ static int start_machine(struct qemu *qemu, const struct nec_launch_request *req
 	if (r == 0)
 		r = load_slowly(qemu, err);
 	if (r == 0)
-		r = nec_eif_read_whole(eif, nec_eif_find_section(eif, NEC_EIF_CMDLINE),
-				       NEC_EIF_MAX_CMDLINE, &cmdline, err);
-	if (r == 0)
-		r = kernel = copy_sections(eif, NEC_EIF_KERNEL, &bytes, &progress, err);
-	if (r >= 0)
-		r = initrd = copy_sections(eif, NEC_EIF_RAMDISK, &bytes, &progress, err);
-	if (r >= 0)
-		r = nec_eif_check_unchanged(eif, err);
+		r = nec_boot_load(eif, &progress, &boot, err);
 	if (r < 0)
 		return r;
-	tell_phase(qemu, "load", begin, bytes);
+	tell_phase(qemu, "load", begin, boot.bytes);
 	r = ask_driver(qemu, request, NEC_DRIVER_SET_MEMORY_REGION, err);
 	if (r == 0)
 		r = ask_driver(qemu, request, NEC_DRIVER_START, err);
 	if (r < 0)
 		return r;
 	begin = nec_loop_now();
-	options->kernel_fd = kernel;
-	options->initrd_fd = initrd;
-	options->cmdline = nec_buffer_text(&cmdline);
-	options->mmio_on_cmdline = devices_on_cmdline(eif);
+	nec_boot_set_options(&boot, options);
 	options->log_fd = qemu->log_fd;
 	nec_machine_choose_words(options);
 	tell(qemu, options);

@@ -185,6 +185,8 @@ static bool serve(struct reader *reader)
 		reader->position += (uint64_t)n;
 	}
 	nec_source_set_events(reader->source, reader->position < console->end ? EPOLLOUT : 0);
+	if (!console->source && reader->position == console->end)
+		(void)shutdown(reader->fd, SHUT_WR); /* that was all */
 	return true;
 }
 
@@ -256,8 +258,12 @@ static void on_console(void *userdata, uint32_t events)
 
 void nec_console_drain(struct nec_console *console)
 {
-	while (take(console) > 0)
+	int r;
+
+	while ((r = take(console)) > 0)
 		;
+	if (r < 0)
+		nec_source_free(TAKE_PTR(console->source));
 	judge_line(console); /* the last one may have no end */
 	serve_all(console);
 }

@@ -21,7 +21,8 @@ struct nec_console_verdict {
 /*
  * Reads the console from @fd, which becomes the console's. With @public_path set (debug mode) it is
  * recorded to @log_path, @limit bytes at the most of which the oldest half goes when it is full,
- * and served at the Unix socket @public_path: each reader gets the recording, then what comes.
+ * and served at the Unix socket @public_path: each reader gets the recording, then what comes, and
+ * the end of the stream when @fd has come to its end.
  */
 int nec_console_new(struct nec_loop *loop, int fd, const char *public_path, const char *log_path,
 		    uint64_t limit, struct nec_console **ret, nec_error *err);

@@ -282,6 +282,26 @@ static void end_of_the_line__loses_nothing(void **state)
 	expect_recorded(f, "text");
 }
 
+static void end_of_the_line__is_the_end_for_readers_that_have_all(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_close int early = -1;
+	cleanup_close int late = -1;
+	char heard[64];
+
+	make(f, true);
+	early = nec_connect_unix(f->socket);
+	say(f, "text");
+	(void)close(TAKE_FD(f->enclave));
+	turn(f);
+	assert_false(hear(early, heard, sizeof(heard)));
+	assert_string_equal(heard, "text");
+	late = nec_connect_unix(f->socket);
+	turn(f);
+	assert_false(hear(late, heard, sizeof(heard)));
+	assert_string_equal(heard, "text");
+}
+
 static void without_debug_mode__nothing_is_kept_but_the_end_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -405,6 +425,7 @@ int main(void)
 		TEST(reader__that_does_not_read_holds_up_nobody),
 		TEST(recording__outlives_the_console),
 		TEST(end_of_the_line__loses_nothing),
+		TEST(end_of_the_line__is_the_end_for_readers_that_have_all),
 		TEST(without_debug_mode__nothing_is_kept_but_the_end_is_told),
 		TEST(folder__that_is_missing_is_told_and_nothing_is_left),
 		TEST(end__is_found_in_lines_that_come_in_pieces),
