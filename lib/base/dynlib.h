@@ -28,6 +28,21 @@ struct nec_dynlib {
 	int loaded; /* accessed atomically */
 };
 
+/*
+ * Says in the program's ELF notes which library it may load, in the form that packaging tools of
+ * all distributions read (uapi-group.org, "ELF dlopen metadata"): what is not linked shows in no
+ * other way.
+ */
+#define NEC_DYNLIB_NOTE(soname_)                                \
+	__asm__(".pushsection .note.dlopen, \"a\", %note\n"     \
+		".balign 4\n"                                   \
+		".long 4, 2f - 1f, 0x407c0c0a\n"                \
+		".asciz \"FDO\"\n"                              \
+		"1: .asciz \"[{\\\"soname\\\":[\\\"" soname_    \
+		"\\\"],\\\"priority\\\":\\\"required\\\"}]\"\n" \
+		"2: .balign 4\n"                                \
+		".popsection");
+
 /* Loads once, from any thread. Returns 0, or -ELIBACC (NEC_E_LIBRARY_MISSING). */
 int nec_dynlib_load(struct nec_dynlib *library, nec_error *err);
 
@@ -41,7 +56,24 @@ int nec_dynlib_load(struct nec_dynlib *library, nec_error *err);
 	extern struct nec_##library##_symbols nec_##library##_symbols; \
 	int nec_##library##_load(nec_error *err);
 
+#ifdef NEC_LINK_STATIC
+
+/* In a static program the libraries are in it: nothing is loaded, and the pointers are there from
+ * the start. */
+#define NEC_DYNLIB_ADDRESS(name) .name = name,
+
+#define NEC_DYNLIB_DEFINE(library, SYMBOLS, soname_, package_)                                    \
+	struct nec_##library##_symbols nec_##library##_symbols = { SYMBOLS(NEC_DYNLIB_ADDRESS) }; \
+	int nec_##library##_load(nec_error *err)                                                  \
+	{                                                                                         \
+		(void)err;                                                                        \
+		return 0;                                                                         \
+	}
+
+#else
+
 #define NEC_DYNLIB_DEFINE(library, SYMBOLS, soname_, package_)                   \
+	NEC_DYNLIB_NOTE(soname_)                                                 \
 	struct nec_##library##_symbols nec_##library##_symbols;                  \
 	int nec_##library##_load(nec_error *err)                                 \
 	{                                                                        \
@@ -59,5 +91,7 @@ int nec_dynlib_load(struct nec_dynlib *library, nec_error *err);
 			       "one pointer a name");                            \
 		return nec_dynlib_load(&dynlib, err);                            \
 	}
+
+#endif
 
 #endif

@@ -2,6 +2,7 @@
 /* getaddrinfo() in a thread. */
 #include "base/lookup.h"
 
+#include <nss.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,6 +12,17 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+
+#ifdef NEC_LINK_STATIC
+/*
+ * The machine's nsswitch.conf may name modules of its own C library, which a static program would
+ * load beside the one in it. These two are built in.
+ */
+__attribute__((constructor)) static void look_up_by_ourselves(void)
+{
+	(void)__nss_configure_lookup("hosts", "files dns");
+}
+#endif
 
 /* The thread and its caller each have one share; whoever drops the last one frees. */
 struct nec_lookup {
