@@ -25,7 +25,7 @@ struct lab_enclave_spec {
 	uint64_t memory_bytes;
 	uint32_t vcpu_count; /* more than this machine has are possible */
 	int eif_fd;          /* a regular file or memfd with the image from its first byte */
-	uint64_t eif_size;
+	uint64_t eif_size;   /* of the image; for whoever reads the spec, the image says it too */
 };
 
 struct lab_runner_events {
@@ -57,6 +57,9 @@ int lab_runner_start(struct lab_runner *runner, const struct lab_enclave_spec *s
  * The process is killed, but not waited for here. Does nothing for a slot that is not known.
  */
 void lab_runner_stop(struct lab_runner *runner, uint64_t slot_uid);
+
+/* What joins them to the parent VM; lent. */
+struct lab_switch *lab_runner_get_switch(struct lab_runner *runner);
 
 /* A fault: the machine dies as if by itself, then events.ended is called. */
 void lab_runner_crash(struct lab_runner *runner, uint64_t slot_uid);
