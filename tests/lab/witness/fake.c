@@ -15,10 +15,11 @@ static const struct nec_device *device;
 __attribute__((constructor)) static void make(void)
 {
 	static const struct fake_machine parent = {
+		.nodes = 2,
 		.cores = 4,
 		.threads = 2,
 		.threads_adjacent = true,
-		.huge = { { 0, FAKE_2M, 256 }, { 0, FAKE_1G, 1 } },
+		.huge = { { 0, FAKE_2M, 256 }, { 0, FAKE_1G, 1 }, { 1, FAKE_2M, 2 } },
 	};
 
 	fake = fake_device_new(&parent);
@@ -76,11 +77,16 @@ static void read_file(const char *path, char *to, size_t size)
 	to[n > 0 ? n : 0] = '\0';
 }
 
-static void *map_pages(uint64_t page_bytes, size_t pages)
+static bool exists(const char *path)
+{
+	return faccessat(device->root_fd, path + 1, F_OK, 0) == 0;
+}
+
+static void *map_pages(uint64_t page_bytes, size_t pages, int node)
 {
 	void *memory;
 
-	if (device->ops->map_pages(device, page_bytes, pages, 0, &memory) < 0)
+	if (device->ops->map_pages(device, page_bytes, pages, node, &memory) < 0)
 		return NULL;
 	for (size_t i = 0; i < pages; i++)
 		if (device->ops->populate(device, (char *)memory + i * page_bytes, page_bytes) < 0)
@@ -98,13 +104,36 @@ static void end(uint64_t cid)
 	(void)fake_device_event(fake, (uint32_t)cid, FAKE_STOPPED);
 }
 
+static bool refuse(const char *command, int number)
+{
+	static const struct {
+		const char *name;
+		enum fake_call call;
+	} commands[] = {
+		{ "SLOT_ALLOC", FAKE_SLOT_ALLOC },
+		{ "SLOT_ADD_MEM", FAKE_SLOT_ADD_MEM },
+		{ "SLOT_ADD_VCPU", FAKE_SLOT_ADD_VCPU },
+		{ "ENCLAVE_START", FAKE_ENCLAVE_START },
+	};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, command) == 0) {
+			fake_device_refuse(fake, commands[i].call, 1, number);
+			return true;
+		}
+	}
+	return false;
+}
+
 const struct machine machine = {
 	.name = "the fake of the unit tests",
 	.open_device = open_device,
 	.call = call,
 	.write_pool = write_parameter,
 	.read_file = read_file,
+	.exists = exists,
 	.map = map_pages,
 	.unmap = unmap_pages,
 	.end = end,
+	.refuse = refuse,
 };

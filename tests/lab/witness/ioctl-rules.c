@@ -3,6 +3,9 @@
  * ioctl-rules: checks every rule of the ioctls of /dev/nitro_enclaves and of ne_cpus that can be
  * seen from user space, prints TAP, and ends with 1 when one does not hold. It wants the machine
  * for itself: no enclave, and 64 free huge pages of 2 MiB.
+ *
+ * A line "control: ..." is for the hypervisor; who has done it answers "ok". At the end of stdin
+ * what needs it is skipped.
  */
 #include "witness.h"
 
@@ -19,6 +22,7 @@ int main(void)
 	check_memory();
 	check_start();
 	check_life();
+	check_refusals();
 	check_module();
 	(void)write_pool("\n");
 	return finish();

@@ -2,11 +2,13 @@
 /* The kernel's own driver. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <linux/memfd.h>
+#include <linux/mempolicy.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "witness.h"
@@ -50,18 +52,51 @@ static void read_file(const char *path, char *to, size_t size)
 	to[n > 0 ? n : 0] = '\0';
 }
 
-static void *map_pages(uint64_t page_bytes, size_t pages)
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* A mapping has pages of one node only; a kernel without nodes does not know the call. */
+static bool bind_to(void *memory, uint64_t bytes, int node)
+{
+	unsigned long nodes = 1UL << node;
+
+	return syscall(SYS_mbind, memory, bytes, MPOL_BIND, &nodes, 8 * sizeof(nodes), 0) == 0 ||
+	       errno == ENOSYS;
+}
+
+/* Memory that is there before a child could copy it, and that no child gets; else NULL. */
+static void *settle(void *memory, uint64_t bytes, int node)
+{
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (bind_to(memory, bytes, node) && madvise(memory, bytes, MADV_POPULATE_WRITE) == 0 &&
+	    madvise(memory, bytes, MADV_DONTFORK) == 0)
+		return memory;
+	(void)munmap(memory, bytes);
+	return NULL;
+}
+
+static void *map_pages(uint64_t page_bytes, size_t pages, int node)
 {
 	int size = __builtin_ctzll(page_bytes) << MAP_HUGE_SHIFT;
 	void *memory = mmap(NULL, pages * page_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size, -1, 0);
 
-	if (memory == MAP_FAILED)
-		return NULL;
-	if (madvise(memory, pages * page_bytes, MADV_POPULATE_WRITE) < 0 ||
-	    madvise(memory, pages * page_bytes, MADV_DONTFORK) < 0)
-		bail_out("huge pages cannot be had: %d", errno);
-	return memory;
+	return settle(memory, pages * page_bytes, node);
+}
+
+static void *map_shared(int node)
+{
+	int file = memfd_create("witness", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
+	void *memory;
+
+	if (file < 0 || ftruncate(file, (off_t)PAGE_2M) < 0)
+		bail_out("no file of huge pages: %d", errno);
+	memory = mmap(NULL, PAGE_2M, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	(void)close(file);
+	return settle(memory, PAGE_2M, node);
 }
 
 static void unmap_pages(void *address, uint64_t bytes)
@@ -75,6 +110,16 @@ static void end(uint64_t cid)
 	(void)cid;
 }
 
+/* Who runs us by hand has no other way to the hypervisor: it is told on stdout, and answers. */
+static bool refuse(const char *command, int number)
+{
+	char answer[16] = "";
+
+	(void)printf("control: fault %s error %d\n", command, number);
+	(void)fflush(stdout);
+	return fgets(answer, sizeof(answer), stdin) && strncmp(answer, "ok", 2) == 0;
+}
+
 const struct machine machine = {
 	.name = "the kernel's driver",
 	.is_kernel = true,
@@ -82,7 +127,10 @@ const struct machine machine = {
 	.call = call,
 	.write_pool = write_parameter,
 	.read_file = read_file,
+	.exists = exists,
 	.map = map_pages,
+	.map_shared = map_shared,
 	.unmap = unmap_pages,
 	.end = end,
+	.refuse = refuse,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NE_GET_IMAGE_LOAD_INFO and NE_SET_USER_MEMORY_REGION. */
 #include <errno.h>
-#include <linux/memfd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +9,16 @@
 
 #include "witness.h"
 
-#define PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
-
+/* Of 2 MiB, on the pool's node. */
 static uint64_t free_pages(void)
 {
+	char path[96];
 	char text[32];
 
-	machine.read_file(PAGES, text, sizeof(text));
+	(void)snprintf(path, sizeof(path),
+		       "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages",
+		       cpus.node);
+	machine.read_file(path, text, sizeof(text));
 	return strtoull(text, NULL, 10);
 }
 
@@ -175,22 +177,17 @@ static void check_thread(void)
 
 static void check_shared(void)
 {
-	int fd;
-	int file;
 	void *memory;
+	int fd;
 
-	if (!machine.is_kernel) {
+	if (!machine.map_shared) {
 		skip("the fake has one kind of mapping", "shared huge pages");
 		return;
 	}
 	fd = create();
-	file = memfd_create("witness", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
-	if (file < 0 || ftruncate(file, (off_t)PAGE_2M) < 0)
-		bail_out("no file of huge pages");
-	memory = mmap(NULL, PAGE_2M, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	memory = machine.map_shared(cpus.node);
 	is(add_memory(fd, memory, PAGE_2M), 0, "a shared file of huge pages can be added");
-	(void)munmap(memory, PAGE_2M);
-	(void)close(file);
+	unmap(memory, 1);
 	(void)close(fd);
 }
 
@@ -237,7 +234,7 @@ static void check_limit(void)
 /* A whole page is given even when less is asked for. */
 static void check_gigabyte(void)
 {
-	char *memory = machine.map(PAGE_1G, 1);
+	char *memory = machine.map(PAGE_1G, 1, cpus.node);
 	int fd;
 
 	if (!memory) {
@@ -248,11 +245,32 @@ static void check_gigabyte(void)
 	is(add_memory(fd, memory + PAGE_2M, PAGE_2M), -NE_ERR_INVALID_PAGE_SIZE,
 	   "the middle of a page of 1 GiB is 273");
 	is(add_memory(fd, memory, PAGE_2M), 0, "2 MiB at its beginning can be added");
-	for (uint32_t i = 0; i < cpus.threads; i++)
-		(void)add_vcpu(fd, cpus.cores[0][i]);
+	add_core(fd, 0);
 	ok(start(fd, 0, 0) > 3, "and they are enough for an enclave: all of it was given");
 	(void)close(fd);
 	machine.unmap(memory, PAGE_1G);
+}
+
+static void check_nodes(void)
+{
+	char *memory;
+	int fd;
+
+	if (!*cpus.other) {
+		skip("there is one node", "memory of another node than the pool's");
+		return;
+	}
+	fd = create();
+	memory = machine.map(PAGE_2M, 1, cpus.other_node);
+	if (!memory)
+		bail_out("there is no huge page on node %d", cpus.other_node);
+	is(add_memory(fd, memory, PAGE_2M), -NE_ERR_MEM_DIFFERENT_NUMA_NODE,
+	   "memory of another node than the pool's is 264");
+	machine.unmap(memory, PAGE_2M);
+	memory = map(1);
+	is(add_memory(fd, memory, PAGE_2M), 0, "and of the pool's it can be added");
+	unmap(memory, 1);
+	(void)close(fd);
 }
 
 void check_memory(void)
@@ -268,4 +286,5 @@ void check_memory(void)
 	check_two_enclaves();
 	check_limit();
 	check_gigabyte();
+	check_nodes();
 }

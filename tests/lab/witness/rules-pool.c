@@ -91,6 +91,20 @@ static void check_refused(void)
 	}
 }
 
+static void check_nodes(void)
+{
+	char text[sizeof(cpus.pool) + sizeof(cpus.other) + 2];
+
+	if (!*cpus.other) {
+		skip("there is one node", "cores of two nodes are EINVAL");
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s,%s", cpus.pool, cpus.other);
+	refused(text, -EINVAL, "cores of two nodes are EINVAL");
+	is(write_pool(cpus.other), (int64_t)strlen(cpus.other), "cores of another node are a pool");
+	set_pool(cpus.pool);
+}
+
 /* The pool's first CPU again and again, until the text has @size characters. */
 static void repeat(char *to, size_t size)
 {
@@ -174,6 +188,7 @@ void check_pool(void)
 {
 	check_accepted();
 	check_refused();
+	check_nodes();
 	check_length();
 	check_with_slot();
 	if (!machine.is_kernel) {

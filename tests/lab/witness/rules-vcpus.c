@@ -10,7 +10,7 @@ static uint32_t cpu_of(uint32_t core, uint32_t thread)
 	return cpus.cores[core][thread];
 }
 
-static void check_refusals(void)
+static void check_numbers_of_cpus(void)
 {
 	int fd = create();
 
@@ -106,7 +106,7 @@ static void check_other_process(void)
 void check_vcpus(void)
 {
 	set_pool(cpus.pool);
-	check_refusals();
+	check_numbers_of_cpus();
 	check_choice();
 	check_choice_of_siblings();
 	check_two_enclaves();

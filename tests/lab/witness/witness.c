@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { NODES_MAX = 8 };
+
 struct cpus cpus;
 
 static unsigned int checks;
@@ -113,10 +115,30 @@ static uint32_t parse_list(const char *text, uint32_t *to, uint32_t max)
 	return count;
 }
 
-static void add_core(const char *list)
+static int node_of(uint32_t cpu)
+{
+	char path[96];
+
+	for (int node = 0; node < NODES_MAX; node++) {
+		(void)snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/node%d", cpu,
+			       node);
+		if (machine.exists(path))
+			return node;
+	}
+	return 0;
+}
+
+static void note_core(const char *list, int node)
 {
 	size_t used = strlen(cpus.pool);
 
+	if (cpus.count == 0)
+		cpus.node = node;
+	if (node != cpus.node) {
+		(void)snprintf(cpus.other, sizeof(cpus.other), "%s", list);
+		cpus.other_node = node;
+		return;
+	}
 	cpus.threads = parse_list(list, cpus.cores[cpus.count++], 8);
 	(void)snprintf(cpus.pool + used, sizeof(cpus.pool) - used, "%s%s", used ? "," : "", list);
 }
@@ -138,11 +160,12 @@ void find_cpus(void)
 		machine.read_file(path, siblings, sizeof(siblings));
 		/* Each core once, by its first thread, and CPU 0's never. */
 		if (*siblings && strtoul(siblings, NULL, 10) == cpu)
-			add_core(siblings);
+			note_core(siblings, node_of(cpu));
 	}
 	if (cpus.count == 0)
 		bail_out("there is no core that a pool could have");
-	note("%u cores of %u threads for the pool: %s", cpus.count, cpus.threads, cpus.pool);
+	note("%u cores of %u threads for the pool: %s, on node %d", cpus.count, cpus.threads,
+	     cpus.pool, cpus.node);
 }
 
 ssize_t write_pool(const char *text)
@@ -204,6 +227,13 @@ int add_vcpu(int fd, uint32_t cpu)
 	return r < 0 ? r : (int)cpu;
 }
 
+void add_core(int fd, uint32_t core)
+{
+	for (uint32_t i = 0; i < cpus.threads; i++)
+		if (add_vcpu(fd, cpus.cores[core][i]) < 0)
+			bail_out("the enclave does not take its vCPUs");
+}
+
 int add_region(int fd, uint64_t flags, uint64_t address, uint64_t bytes)
 {
 	struct ne_user_memory_region region = {
@@ -238,7 +268,7 @@ int64_t image_offset(int fd, uint64_t flags)
 
 void *map(size_t pages)
 {
-	void *memory = machine.map(PAGE_2M, pages);
+	void *memory = machine.map(PAGE_2M, pages, cpus.node);
 
 	if (!memory)
 		bail_out("%zu huge pages of 2 MiB are not free", pages);
@@ -258,9 +288,7 @@ int prepare(void)
 	if (add_memory(fd, memory, MEMORY_64) < 0)
 		bail_out("the enclave does not take its memory");
 	unmap(memory, MEMORY_64 / PAGE_2M);
-	for (uint32_t i = 0; i < cpus.threads; i++)
-		if (add_vcpu(fd, cpus.cores[0][i]) < 0)
-			bail_out("the enclave does not take its vCPUs");
+	add_core(fd, 0);
 	return fd;
 }
 

@@ -28,9 +28,13 @@
  * @call:        ioctl()
  * @write_pool:  write() to ne_cpus
  * @read_file:   a file of /sys as text, without white space at its end; "" when there is none
- * @map:         huge pages, present; NULL when there are too few
+ * @exists:      whether a path below /sys is there
+ * @map:         huge pages of a NUMA node, present; NULL when there are too few
+ * @map_shared:  a page of 2 MiB of a file; not all machines have such
  * @unmap:       gives them back
  * @end:         makes a started enclave end by itself
+ * @refuse:      makes the device answer the next command of that name so; false when it cannot be
+ *               told to
  */
 struct machine {
 	const char *name;
@@ -39,9 +43,12 @@ struct machine {
 	int (*call)(int fd, unsigned long request, void *argument);
 	ssize_t (*write_pool)(const char *text, size_t size);
 	void (*read_file)(const char *path, char *to, size_t size);
-	void *(*map)(uint64_t page_bytes, size_t pages);
+	bool (*exists)(const char *path);
+	void *(*map)(uint64_t page_bytes, size_t pages, int node);
+	void *(*map_shared)(int node);
 	void (*unmap)(void *address, uint64_t bytes);
 	void (*end)(uint64_t cid);
+	bool (*refuse)(const char *command, int number);
 };
 extern const struct machine machine;
 
@@ -53,6 +60,9 @@ struct cpus {
 	uint32_t count;   /* of cores that a pool can have */
 	uint32_t cores[CPUS_MAX][8];
 	char pool[512]; /* all of them, as ne_cpus takes it */
+	int node;       /* that they are on */
+	char other[64]; /* a core of another node; "" when there is one node */
+	int other_node;
 };
 extern struct cpus cpus;
 
@@ -82,6 +92,7 @@ bool slot_exists(void);
 /* An enclave fd, or a negative errno. */
 int try_create(void);
 int create(void);
+void add_core(int fd, uint32_t core);
 /* The CPU that was added. */
 int add_vcpu(int fd, uint32_t cpu);
 int add_memory(int fd, const void *address, uint64_t bytes);
@@ -89,7 +100,7 @@ int add_region(int fd, uint64_t flags, uint64_t address, uint64_t bytes);
 /* The CID. */
 int64_t start(int fd, uint64_t cid, uint64_t flags);
 int64_t image_offset(int fd, uint64_t flags);
-/* Pages of 2 MiB. */
+/* Pages of 2 MiB, of the pool's node. */
 void *map(size_t pages);
 void unmap(void *address, size_t pages);
 /* An enclave that only has to be started; its memory is unmapped already. */
@@ -110,6 +121,7 @@ void check_image_info(void);
 void check_memory(void);
 void check_start(void);
 void check_life(void);
+void check_refusals(void);
 void check_module(void);
 
 #endif
