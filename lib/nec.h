@@ -145,6 +145,13 @@ enum nec_error_code {
 	NEC_E_CPUS_INSUFFICIENT = 351, /* more CPUs than the pool has, or has left */
 	NEC_E_CPU_REPEATED = 352,      /* a CPU is named twice */
 
+	/* Setting memory and CPUs aside */
+	NEC_E_ALLOCATOR_RIGHTS = 370,   /* only root may change what is set aside */
+	NEC_E_ALLOCATOR_BUSY = 371,     /* another process is changing it */
+	NEC_E_ALLOCATOR_ENCLAVES = 372, /* it would need the end of a running enclave */
+	NEC_E_ALLOCATOR_POOL = 373,     /* the driver refuses the CPU pool */
+	NEC_E_ALLOCATOR_UNDO = 374,     /* a change failed, and so did the way back */
+
 	/* Enclaves that run */
 	NEC_E_ENCLAVE_BOOT = 400,       /* no heartbeat: it did not come up in time, or ended */
 	NEC_E_ENCLAVE_ID = 401,         /* no enclave of this id */

@@ -19,11 +19,11 @@ static uint64_t capped(uint64_t count, uint64_t bytes_each)
 }
 
 /* "MemFree:  123 kB", as "Node 0 MemFree: ..." on a node and at a line's start in /proc. */
-static uint64_t find_free(const char *text)
+static uint64_t find_amount(const char *text, const char *name)
 {
-	const char *at = strstr(text, "MemFree:");
+	const char *at = strstr(text, name);
 
-	return at ? capped(strtoull(at + strlen("MemFree:"), NULL, 10), 1024) : 0;
+	return at ? capped(strtoull(at + strlen(name), NULL, 10), 1024) : 0;
 }
 
 /* "Node 0, zone   Normal   8330  14334 ...", the pieces of each order. */
@@ -82,7 +82,9 @@ int nec_node_memory_read(const struct nec_device *device, int32_t node, struct n
 		r = nec_device_read_optional(device, "/proc/buddyinfo", &buddyinfo, err);
 	if (r < 0)
 		return r;
-	ret->free_bytes = find_free(nec_buffer_text(&meminfo));
+	ret->free_bytes = find_amount(nec_buffer_text(&meminfo), "MemFree:");
+	ret->reclaimable_bytes = find_amount(nec_buffer_text(&meminfo), "Active(file):") +
+				 find_amount(nec_buffer_text(&meminfo), "Inactive(file):");
 	ret->contiguous_bytes =
 		find_contiguous(nec_buffer_text(&buddyinfo), node, (uint64_t)sysconf(_SC_PAGESIZE));
 	return 0;

@@ -7,11 +7,14 @@
 
 /**
  * struct nec_node_memory - what the kernel says of a node now; it changes all the time
- * @free_bytes:       nobody has it
- * @contiguous_bytes: of that, in pieces that can be a page of 2 MiB; the rest needs compaction
+ * @free_bytes:        nobody has it
+ * @reclaimable_bytes: contents of files, which the kernel drops when it needs the memory
+ * @contiguous_bytes:  of what is free, in pieces that can be a page of 2 MiB; the rest needs
+ *                     compaction
  */
 struct nec_node_memory {
 	uint64_t free_bytes;
+	uint64_t reclaimable_bytes;
 	uint64_t contiguous_bytes;
 };
 

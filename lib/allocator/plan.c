@@ -13,6 +13,7 @@
 
 struct planner {
 	const struct nec_allocator_config *config;
+	const struct nec_plan_machine *machine;
 	const struct nec_host *host;
 	struct nec_allocator_plan *plan;
 };
@@ -237,10 +238,32 @@ static void plan_cpus(struct planner *planner, const struct nec_plan_node *node,
 
 /* ---- memory ---- */
 
-/* Pages of the node that nobody has, and that no entry before took. */
+static const struct nec_ledger_row *ledger_row(const struct planner *planner,
+					       const struct nec_hugepages *row)
+{
+	if (!planner->machine->ledger)
+		return NULL;
+	return nec_ledger_find(planner->machine->ledger, row->node, row->page_bytes);
+}
+
+/*
+ * Pages for enclaves. Those of the reservation count when enclaves have them, too: that is what
+ * they are for. Of the others only those that nobody has. Who has which sysfs does not say, so the
+ * two are not added up: that might count pages twice.
+ */
+static uint64_t reserved_pages(const struct planner *planner, const struct nec_hugepages *row)
+{
+	const struct nec_ledger_row *ours = ledger_row(planner, row);
+	uint64_t reserved = ours ? ours->ours + ours->found : 0;
+	uint64_t pages = reserved > row->available ? reserved : row->available;
+
+	return pages < row->total ? pages : row->total;
+}
+
+/* Of these, what no entry before took. */
 static uint64_t at_hand(const struct planner *planner, const struct nec_hugepages *row)
 {
-	uint64_t pages = row->available;
+	uint64_t pages = reserved_pages(planner, row);
 
 	for (size_t i = 0; i < planner->plan->part_count; i++)
 		if (planner->plan->parts[i].page_bytes == row->page_bytes)
@@ -277,6 +300,30 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 }
 
 /*
+ * Bigger pages that were made because smaller ones could not be had, and that nobody needs
+ * otherwise: with them the plan of a reservation that stands is that reservation. True when they
+ * were enough for the rest of the entry.
+ */
+static bool take_coarse(struct planner *planner, size_t index, uint64_t left)
+{
+	const struct nec_hugepage_table *table = &planner->host->hugepages;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct nec_hugepages *row = &table->rows[i];
+		const struct nec_ledger_row *ours = ledger_row(planner, row);
+		uint64_t pages = (left - 1) / row->page_bytes + 1;
+
+		if (row->node != planner->plan->node || !ours || ours->coarse < pages ||
+		    at_hand(planner, row) < pages)
+			continue;
+		add_part(planner, index, row->page_bytes, pages, 0);
+		planner->plan->parts[planner->plan->part_count - 1].coarse += pages;
+		return true;
+	}
+	return false;
+}
+
+/*
  * Pages that are there come first, the biggest that waste nothing; the rest is made of the smallest
  * size, which wastes least and which a machine that has been running can still make.
  */
@@ -310,7 +357,8 @@ static void plan_entry(struct planner *planner, size_t index)
 		uint64_t pages = (left - 1) / smallest->page_bytes + 1;
 		uint64_t ready = smaller(pages, at_hand(planner, smallest));
 
-		add_part(planner, index, smallest->page_bytes, ready, pages - ready);
+		if (ready == pages || entry->page_bytes || !take_coarse(planner, index, left))
+			add_part(planner, index, smallest->page_bytes, ready, pages - ready);
 	}
 }
 
@@ -346,6 +394,7 @@ static void suggest_memory(const struct planner *planner, uint64_t free_bytes,
 
 static void plan_memory(struct planner *planner, const struct nec_plan_node *node)
 {
+	uint64_t free_bytes = node->memory.free_bytes + node->memory.reclaimable_bytes;
 	struct nec_plan_problem *problem;
 
 	/* Entries that want a size of their own come before those that take what there is. */
@@ -355,13 +404,13 @@ static void plan_memory(struct planner *planner, const struct nec_plan_node *nod
 	for (size_t i = 0; i < planner->config->count; i++)
 		if (!planner->config->entries[i].page_bytes)
 			plan_entry(planner, i);
-	if (planner->plan->make_bytes <= node->memory.free_bytes)
+	if (planner->plan->make_bytes <= free_bytes)
 		return;
-	problem = add_problem(
-		planner->plan, NEC_E_HUGEPAGES_EXHAUSTED,
-		"NUMA node %d has %" PRIu64 " MiB free, %" PRIu64 " MiB must become huge pages",
-		node->node, MIB(node->memory.free_bytes), MIB(planner->plan->make_bytes));
-	suggest_memory(planner, node->memory.free_bytes, problem);
+	problem = add_problem(planner->plan, NEC_E_HUGEPAGES_EXHAUSTED,
+			      "NUMA node %d has %" PRIu64 " MiB free, %" PRIu64
+			      " MiB must become huge pages",
+			      node->node, MIB(free_bytes), MIB(planner->plan->make_bytes));
+	suggest_memory(planner, free_bytes, problem);
 }
 
 /* ---- which node ---- */
@@ -412,22 +461,46 @@ static void forget_choice(struct nec_allocator_plan *plan)
 	plan->problem_count = 0;
 }
 
+static bool is_avoided(const struct planner *planner, int32_t node)
+{
+	return planner->machine->avoid && nec_cpuset_has(planner->machine->avoid, (uint32_t)node);
+}
+
+/* Where to begin: with the node of the reservation that stands, so that it stays what it is. */
+static size_t first_node(const struct planner *planner)
+{
+	const struct nec_ledger *ledger = planner->machine->ledger;
+
+	for (size_t i = 0; ledger && i < planner->plan->node_count; i++)
+		if (ledger->reserved && planner->plan->nodes[i].node == ledger->node)
+			return i;
+	return 0;
+}
+
+static bool may_use(const struct planner *planner, int32_t asked, int32_t node)
+{
+	return asked >= 0 ? node == asked : !is_avoided(planner, node);
+}
+
 /* The first node that fits, as nitro-cli goes through them; else the one with fewest problems. */
 static void choose_node(struct planner *planner)
 {
 	struct nec_allocator_plan *plan = planner->plan;
 	int32_t asked = asked_node(planner->config, planner->host);
+	size_t first = first_node(planner);
 	size_t fewest = SIZE_MAX;
 	size_t best = SIZE_MAX;
 
-	for (size_t i = 0; i < plan->node_count && fewest > 0; i++) {
-		if (asked >= 0 && plan->nodes[i].node != asked)
+	for (size_t i = 0; i <= plan->node_count && fewest > 0; i++) {
+		size_t at = i == 0 ? first : i - 1;
+
+		if (at == plan->node_count || !may_use(planner, asked, plan->nodes[at].node))
 			continue;
 		forget_choice(plan);
-		plan_node(planner, &plan->nodes[i]);
+		plan_node(planner, &plan->nodes[at]);
 		if (plan->problem_count < fewest) {
 			fewest = plan->problem_count;
-			best = i;
+			best = at;
 		}
 	}
 	forget_choice(plan);
@@ -438,7 +511,13 @@ static void choose_node(struct planner *planner)
 			   "leave numa_node out");
 }
 
-static void look_at_nodes(struct planner *planner, const struct nec_node_memory *memory)
+bool nec_allocator_plan_is_bound(const struct nec_allocator_config *config,
+				 const struct nec_host *host)
+{
+	return asked_node(config, host) >= 0;
+}
+
+static void look_at_nodes(struct planner *planner)
 {
 	struct nec_allocator_plan *plan = planner->plan;
 	const struct nec_hugepage_table *table = &planner->host->hugepages;
@@ -447,32 +526,59 @@ static void look_at_nodes(struct planner *planner, const struct nec_node_memory 
 		struct nec_plan_node *node = &plan->nodes[plan->node_count];
 
 		node->node = (int32_t)id;
-		node->memory = memory[plan->node_count++];
+		node->memory = planner->machine->memory[plan->node_count++];
 		find_cores(&planner->host->topology, node);
 		for (size_t i = 0; i < table->count; i++)
 			if (table->rows[i].node == node->node &&
 			    table->rows[i].page_bytes >= NEC_REGION_ALIGNMENT)
-				node->at_hand_bytes +=
-					table->rows[i].available * table->rows[i].page_bytes;
+				node->at_hand_bytes += reserved_pages(planner, &table->rows[i]) *
+						       table->rows[i].page_bytes;
 	}
 }
 
-int nec_allocator_plan_make(const struct nec_allocator_config *config, const struct nec_host *host,
-			    const struct nec_node_memory *memory, struct nec_allocator_plan **ret,
+int nec_allocator_plan_make(const struct nec_allocator_config *config,
+			    const struct nec_plan_machine *machine, struct nec_allocator_plan **ret,
 			    nec_error *err)
 {
-	struct planner planner = { .config = config, .host = host };
+	struct planner planner = { .config = config, .machine = machine, .host = machine->host };
 
-	if (nec_cpuset_count(&host->topology.nodes) > NEC_PLAN_NODES_MAX)
+	if (nec_cpuset_count(&machine->host->topology.nodes) > NEC_PLAN_NODES_MAX)
 		return nec_error_set(err, NEC_E_TOO_LARGE, -EFBIG, "more than %d NUMA nodes",
 				     NEC_PLAN_NODES_MAX);
 	planner.plan = calloc(1, sizeof(*planner.plan));
 	if (!planner.plan)
 		return nec_error_no_memory(err);
-	look_at_nodes(&planner, memory);
+	look_at_nodes(&planner);
 	choose_node(&planner);
 	*ret = planner.plan;
 	return 0;
+}
+
+int nec_allocator_plan_take(const struct nec_device *device,
+			    const struct nec_allocator_config *config, struct nec_ledger *ledger,
+			    const struct nec_cpuset *avoid, struct nec_host **ret_host,
+			    struct nec_allocator_plan **ret, nec_error *err)
+{
+	struct nec_node_memory memory[NEC_PLAN_NODES_MAX] = { 0 };
+	struct nec_plan_machine machine = { .memory = memory, .ledger = ledger, .avoid = avoid };
+	cleanup_host struct nec_host *host = NULL;
+	size_t count = 0;
+	int r = nec_host_take(device, &host, err);
+
+	if (r < 0)
+		return r;
+	NEC_CPUSET_FOR_EACH (node, &host->topology.nodes) {
+		if (count == NEC_PLAN_NODES_MAX)
+			break;
+		r = nec_node_memory_read(device, (int32_t)node, &memory[count++], err);
+		if (r < 0)
+			return r;
+	}
+	machine.host = host;
+	r = nec_allocator_plan_make(config, &machine, ret, err);
+	if (r == 0)
+		*ret_host = TAKE_PTR(host);
+	return r;
 }
 
 int nec_allocator_plan_read(nec_context *context, const struct nec_allocator_config *config,
@@ -480,25 +586,12 @@ int nec_allocator_plan_read(nec_context *context, const struct nec_allocator_con
 			    nec_error *err)
 {
 	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
-	struct nec_node_memory memory[NEC_PLAN_NODES_MAX] = { 0 };
-	cleanup_host struct nec_host *host = NULL;
-	size_t count = 0;
+	struct nec_ledger ledger;
 	int r = nec_device_open(context, &device, err);
 
 	if (r < 0)
 		return r;
-	r = nec_host_take(&device, &host, err);
-	if (r < 0)
-		return r;
-	NEC_CPUSET_FOR_EACH (node, &host->topology.nodes) {
-		if (count == NEC_PLAN_NODES_MAX)
-			break;
-		r = nec_node_memory_read(&device, (int32_t)node, &memory[count++], err);
-		if (r < 0)
-			return r;
-	}
-	r = nec_allocator_plan_make(config, host, memory, ret, err);
-	if (r == 0)
-		*ret_host = TAKE_PTR(host);
-	return r;
+	/* Without it every page counts as somebody else's. */
+	(void)nec_ledger_load(&device, &ledger, NULL);
+	return nec_allocator_plan_take(&device, config, &ledger, NULL, ret_host, ret, err);
 }

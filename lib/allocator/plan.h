@@ -10,6 +10,7 @@
 #define NEC_ALLOCATOR_PLAN_H
 
 #include "allocator/config.h"
+#include "allocator/ledger.h"
 #include "allocator/node-memory.h"
 #include "host/host.h"
 
@@ -22,7 +23,7 @@ enum {
 /**
  * struct nec_plan_node - what a NUMA node could give
  * @cpus:          CPUs of all its cores that a pool can have
- * @at_hand_bytes: huge pages that are reserved already and that nobody has
+ * @at_hand_bytes: huge pages that are there already for enclaves: see struct nec_plan_part
  * @memory:        beyond these
  */
 struct nec_plan_node {
@@ -32,12 +33,19 @@ struct nec_plan_node {
 	struct nec_node_memory memory;
 };
 
-/* Pages of one size for one entry. */
+/**
+ * struct nec_plan_part - pages of one size for one entry
+ * @at_hand: that are there already: those of our reservation, be they in an enclave or not, or
+ *           those that nobody has, whichever are more
+ * @to_make: that have to be made
+ * @coarse:  of @at_hand: those that stand in for smaller ones, which could not be had once
+ */
 struct nec_plan_part {
 	size_t entry;
 	uint64_t page_bytes;
-	uint64_t at_hand; /* pages that are reserved already */
+	uint64_t at_hand;
 	uint64_t to_make;
+	uint64_t coarse;
 };
 
 /* Why the plan does not fit, and the smallest change of the file with which it would. */
@@ -66,19 +74,40 @@ struct nec_allocator_plan {
 };
 
 /**
- * nec_allocator_plan_make() - plan
+ * struct nec_plan_machine - the picture to plan from
  * @memory: of the nodes that are online, in ascending order
- * @ret:    to be freed with free()
+ * @ledger: what is ours; NULL for nothing
+ * @avoid:  nodes that have turned out not to do; NULL for none. Not heard when the file names one
+ */
+struct nec_plan_machine {
+	const struct nec_host *host;
+	const struct nec_node_memory *memory;
+	struct nec_ledger *ledger;
+	const struct nec_cpuset *avoid;
+};
+
+/**
+ * nec_allocator_plan_make() - plan
+ * @ret: to be freed with free()
  *
  * A plan that does not fit is no failure: it says so. Returns 0, -ENOMEM, or -EFBIG
  * (NEC_E_TOO_LARGE: more than NEC_PLAN_NODES_MAX nodes).
  */
-int nec_allocator_plan_make(const struct nec_allocator_config *config, const struct nec_host *host,
-			    const struct nec_node_memory *memory, struct nec_allocator_plan **ret,
+int nec_allocator_plan_make(const struct nec_allocator_config *config,
+			    const struct nec_plan_machine *machine, struct nec_allocator_plan **ret,
 			    nec_error *err);
 
-/* Reads the machine of @context, and plans for it. @ret_host: to be released with nec_host_free()
- */
+/* Whether the file leaves no choice of the node. */
+bool nec_allocator_plan_is_bound(const struct nec_allocator_config *config,
+				 const struct nec_host *host);
+
+/* The same from the machine as it is now; @ret_host: to be released with nec_host_free() */
+int nec_allocator_plan_take(const struct nec_device *device,
+			    const struct nec_allocator_config *config, struct nec_ledger *ledger,
+			    const struct nec_cpuset *avoid, struct nec_host **ret_host,
+			    struct nec_allocator_plan **ret, nec_error *err);
+
+/* And from that of @context, with its ledger as far as it can be read. */
 int nec_allocator_plan_read(nec_context *context, const struct nec_allocator_config *config,
 			    struct nec_host **ret_host, struct nec_allocator_plan **ret,
 			    nec_error *err);

@@ -152,6 +152,15 @@ static const struct error_row {
 	  "/etc/nitro_enclaves/allocator.yaml and restart nitro-enclaves-allocator.service." },
 	{ NEC_E_CPU_REPEATED, "cpu-repeated", 20, "Name each CPU once." },
 
+	{ NEC_E_ALLOCATOR_RIGHTS, "allocator-rights", 19, "Run it as root, with CAP_SYS_ADMIN." },
+	{ NEC_E_ALLOCATOR_BUSY, "allocator-busy", 19, "Wait until it is done, and try again." },
+	{ NEC_E_ALLOCATOR_ENCLAVES, "allocator-enclaves", 19,
+	  "End the enclaves first: `nec describe-enclaves` lists them." },
+	{ NEC_E_ALLOCATOR_POOL, "allocator-pool", 19,
+	  "`nec allocator plan` tells which CPUs a pool can have; `dmesg` may say more." },
+	{ NEC_E_ALLOCATOR_UNDO, "allocator-undo", 19,
+	  "`nec allocator status` tells what stands now; `nec allocator release` gives it back." },
+
 	{ NEC_E_ENCLAVE_BOOT, "enclave-boot", 36,
 	  "Start it with --debug-mode and read its console; check the image with `nec eif lint`." },
 	{ NEC_E_ENCLAVE_ID, "enclave-id", 11, "`nec describe-enclaves` lists those that run." },

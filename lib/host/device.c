@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/process.h"
 
 /* Far beyond any list of CPUs or nodes; only a broken file is longer. */
 enum { SYSFS_FILE_MAX = 64 * 1024 };
@@ -230,6 +232,54 @@ static int vsock_connect(const struct nec_device *device, uint32_t cid, uint32_t
 	return TAKE_FD(fd);
 }
 
+static int write_text(const struct nec_device *device, const char *path, const char *text)
+{
+	cleanup_close int fd = openat(device->root_fd, below_root(path), O_WRONLY | O_CLOEXEC);
+	size_t size = strlen(text);
+	ssize_t written;
+
+	if (fd < 0)
+		return -errno;
+	written = write(fd, text, size);
+	if (written < 0)
+		return -errno;
+	return (size_t)written == size ? 0 : -EIO;
+}
+
+/* The driver asks for the capability; the files of sysfs are root's. */
+static int check_rights(const struct nec_device *device)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	(void)device;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	if ((data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN)) == 0)
+		return -EPERM;
+	return geteuid() == 0 || (data[CAP_TO_INDEX(CAP_DAC_OVERRIDE)].effective &
+				  CAP_TO_MASK(CAP_DAC_OVERRIDE)) != 0
+		       ? 0
+		       : -EPERM;
+}
+
+/* The kernel says which program it calls itself: often it is not on a user's PATH. */
+static int load_driver(const struct nec_device *device, const nec_context *context, nec_error *err)
+{
+	cleanup_buffer struct nec_buffer program = { 0 };
+	const char *argv[] = { "modprobe", "nitro_enclaves", NULL };
+	const struct nec_process process = {
+		.argv = argv,
+		.name = "modprobe",
+		.code = NEC_E_DRIVER_MISSING,
+	};
+
+	if (nec_device_read_optional(device, "/proc/sys/kernel/modprobe", &program, NULL) == 1 &&
+	    program.size > 0)
+		argv[0] = nec_buffer_text(&program);
+	return nec_process_run(context, &process, err);
+}
+
 static const struct nec_device_ops real_ops = {
 	.open_device = open_device,
 	.create_vm = create_vm,
@@ -244,6 +294,9 @@ static const struct nec_device_ops real_ops = {
 	.vsock_listen = vsock_listen,
 	.vsock_accept = vsock_accept,
 	.vsock_connect = vsock_connect,
+	.write_text = write_text,
+	.check_rights = check_rights,
+	.load_driver = load_driver,
 };
 
 int nec_device_open(const nec_context *context, struct nec_device *ret, nec_error *err)

@@ -125,6 +125,22 @@ struct nec_device_ops {
 	 */
 	int (*vsock_connect)(const struct nec_device *device, uint32_t cid, uint32_t port,
 			     uint64_t timeout_usec);
+
+	/*
+	 * Writes a file of sysfs or procfs in one call, as the kernel wants it. What the kernel
+	 * made of it has to be read back: nr_hugepages takes any number and does what it can, and
+	 * ne_cpus answers -EINVAL to what releases the pool. -EPERM from ne_cpus: an enclave
+	 * exists, and nothing has changed; any other failure there leaves no pool at all.
+	 */
+	int (*write_text)(const struct nec_device *device, const char *path, const char *text);
+
+	/* 0 when this process may change the machine (CAP_SYS_ADMIN and root's files), else -EPERM.
+	 */
+	int (*check_rights)(const struct nec_device *device);
+
+	/* Loads the module nitro_enclaves by the program that the kernel itself would use. */
+	int (*load_driver)(const struct nec_device *device, const nec_context *context,
+			   nec_error *err);
 };
 
 /**

@@ -146,6 +146,66 @@ int nec_hugepages_read(const struct nec_device *device, const struct nec_cpuset 
 	return 0;
 }
 
+static void node_folder(const struct nec_device *device, int32_t node, char folder[96])
+{
+	if (nec_device_exists(device, "/sys/devices/system/node") == 1)
+		(void)snprintf(folder, 96, "/sys/devices/system/node/node%d/hugepages", node);
+	else
+		(void)snprintf(folder, 96, "%s", SYSFS_ALL_NODES);
+}
+
+int nec_page_count_read(const struct nec_device *device, int32_t node, uint64_t page_bytes,
+			struct nec_page_count *ret, nec_error *err)
+{
+	uint64_t free_pages;
+	uint64_t unpromised;
+	uint64_t surplus;
+	uint64_t total;
+	char folder[96];
+	int r;
+
+	node_folder(device, node, folder);
+	r = read_count(device, folder, page_bytes, "nr_hugepages", &total, err);
+	if (r >= 0)
+		r = read_count(device, folder, page_bytes, "free_hugepages", &free_pages, err);
+	if (r < 0)
+		return r;
+	if (read_count(device, folder, page_bytes, "surplus_hugepages", &surplus, NULL) < 0)
+		surplus = 0;
+	unpromised = read_unpromised(device, page_bytes);
+	ret->persistent = total > surplus ? total - surplus : 0;
+	ret->available = free_pages < unpromised ? free_pages : unpromised;
+	return 0;
+}
+
+int nec_page_count_set(const struct nec_device *device, int32_t node, uint64_t page_bytes,
+		       uint64_t count, nec_error *err)
+{
+	char folder[96];
+	char path[160];
+	char text[32];
+	int r;
+
+	node_folder(device, node, folder);
+	(void)snprintf(path, sizeof(path), "%s/hugepages-%llukB/nr_hugepages", folder,
+		       (unsigned long long)(page_bytes / 1024));
+	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)count);
+	r = device->ops->write_text(device, path, text);
+	if (r < 0)
+		return nec_error_set_system(err, NEC_E_FILE_WRITE, r, "cannot write %llu to %s",
+					    (unsigned long long)count, path);
+	return 0;
+}
+
+bool nec_memory_compact(const struct nec_device *device, int32_t node)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/compact", node);
+	return device->ops->write_text(device, path, "1\n") == 0 ||
+	       device->ops->write_text(device, "/proc/sys/vm/compact_memory", "1\n") == 0;
+}
+
 /* The node's sizes that an enclave can use, biggest first. Returns how many. */
 static size_t usable_sizes(const struct nec_hugepage_table *table, int32_t node,
 			   const struct nec_hugepages *rows[NEC_PAGE_SIZES_MAX])

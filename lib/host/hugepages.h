@@ -25,6 +25,24 @@ static inline void nec_cleanup_hugepages(struct nec_hugepage_table *table)
 int nec_hugepages_read(const struct nec_device *device, const struct nec_cpuset *nodes,
 		       struct nec_hugepage_table *ret, nec_error *err);
 
+/* Pages of one size on one node, as far as changing their number goes. */
+struct nec_page_count {
+	uint64_t persistent; /* what nr_hugepages was set to: without those lent beyond it */
+	uint64_t available;  /* as in struct nec_hugepages */
+};
+int nec_page_count_read(const struct nec_device *device, int32_t node, uint64_t page_bytes,
+			struct nec_page_count *ret, nec_error *err);
+
+/*
+ * Asks the kernel for that many pages. Success means that it has tried: it makes fewer when it
+ * finds no memory, and keeps those that are in use.
+ */
+int nec_page_count_set(const struct nec_device *device, int32_t node, uint64_t page_bytes,
+		       uint64_t count, nec_error *err);
+
+/* Has the kernel move memory about for bigger free pieces. False when it cannot. */
+bool nec_memory_compact(const struct nec_device *device, int32_t node);
+
 /* Which pages to take: one mapping a size, the biggest first. */
 struct nec_memory_plan {
 	int32_t node;

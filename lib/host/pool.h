@@ -24,4 +24,27 @@ void nec_cpu_pool_place(struct nec_cpu_pool *pool, const struct nec_topology *to
  */
 int nec_cpu_pool_check(const struct nec_cpu_pool *pool, nec_error *err);
 
+/**
+ * nec_cpu_pool_write() - set the pool, or release it
+ * @text: a CPU list; "" releases the pool
+ *
+ * Done only when reading back shows the same CPUs. Returns 0, -EBUSY (NEC_E_ALLOCATOR_ENCLAVES: the
+ * driver refuses while enclaves exist, and nothing has changed), or another negative errno
+ * (NEC_E_ALLOCATOR_POOL): then there may be no pool any more.
+ */
+int nec_cpu_pool_write(const struct nec_device *device, const char *text, nec_error *err);
+
+/* Whether two of the driver's lists mean the same CPUs. */
+bool nec_cpu_pool_equal(const char *a, const char *b);
+
+/*
+ * Whether anybody has an enclave, or the device open: as long as that is so the pool cannot be
+ * changed. A driver that is built into the kernel does not tell: false.
+ */
+bool nec_driver_in_use(const struct nec_device *device);
+
+/* Waits until /dev/nitro_enclaves is there. Returns 1, 0 (not in time), or -ECANCELED. */
+int nec_device_wait(const nec_context *context, const struct nec_device *device, uint64_t usec,
+		    nec_error *err);
+
 #endif

@@ -26,6 +26,8 @@ static const char *const call_names[FAKE_CALLS + 1] = {
 	[FAKE_VSOCK_LISTEN] = "vsock_listen",
 	[FAKE_VSOCK_ACCEPT] = "vsock_accept",
 	[FAKE_VSOCK_CONNECT] = "vsock_connect",
+	[FAKE_WRITE_TEXT] = "write_text",
+	[FAKE_LOAD_DRIVER] = "load_driver",
 	[FAKE_CLOSE_ENCLAVE] = "close_enclave",
 	[FAKE_UNMAP_PAGES] = "unmap_pages",
 	[FAKE_SLOT_ALLOC] = "SLOT_ALLOC",
@@ -56,6 +58,9 @@ static const struct nec_device_ops fake_ops = {
 	.vsock_listen = fake_vsock_listen,
 	.vsock_accept = fake_vsock_accept,
 	.vsock_connect = fake_vsock_connect,
+	.write_text = fake_kernel_write,
+	.check_rights = fake_kernel_check_rights,
+	.load_driver = fake_kernel_load_driver,
 };
 
 /* $NEC_FAKE_LOG is for programs whose standard error nobody reads, as that of the holder. */

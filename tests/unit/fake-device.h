@@ -23,6 +23,7 @@ enum {
 	FAKE_SLOTS_MAX = 16,
 	FAKE_HUGEPAGE_ROWS_MAX = 16,
 	FAKE_PAGES_MAX = 4096, /* of one size on one node */
+	FAKE_NODES_MAX = 8,
 	FAKE_REGION_LIMIT = 64 /* what the device allows an enclave unless told otherwise */
 };
 
@@ -88,6 +89,37 @@ void fake_device_write(struct fake_device *fake, const char *path, const char *t
  */
 int fake_device_set_pool(struct fake_device *fake, const char *text);
 
+/* ---- memory that is not huge pages yet ---- */
+
+/**
+ * struct fake_memory - what a node could make huge pages of; none unless told otherwise
+ * @free_mib:        nobody has it
+ * @cache_mib:       contents of files: the kernel drops them when it needs the memory
+ * @contiguous_mib:  of what is free, in pieces that can be pages of 2 MiB
+ * @compaction_mib:  what moving memory about adds to that, each time
+ * @late_compaction: how many times it brings nothing first
+ * @big_pages:       pages above 4 MiB that can be made while the machine runs
+ * @pages_a_write:   the kernel gives up after as many, as when a signal comes; 0: it does not
+ */
+struct fake_memory {
+	uint32_t free_mib;
+	uint32_t cache_mib;
+	uint32_t contiguous_mib;
+	uint32_t compaction_mib;
+	uint32_t late_compaction;
+	uint32_t big_pages;
+	uint32_t pages_a_write;
+};
+void fake_device_set_memory(struct fake_device *fake, uint32_t node,
+			    const struct fake_memory *memory);
+struct fake_memory fake_device_get_memory(struct fake_device *fake, uint32_t node);
+
+/* Whether check_rights() finds root's; it does unless told otherwise. */
+void fake_device_set_rights(struct fake_device *fake, bool rights);
+
+/* load_driver() brings no device: that comes when the test writes /dev/nitro_enclaves. */
+void fake_device_set_late_device(struct fake_device *fake, bool late);
+
 /* ---- refusals ---- */
 
 /* Calls of struct nec_device_ops, and the commands that the driver sends to the device for them. */
@@ -103,6 +135,8 @@ enum fake_call {
 	FAKE_VSOCK_LISTEN,
 	FAKE_VSOCK_ACCEPT,
 	FAKE_VSOCK_CONNECT,
+	FAKE_WRITE_TEXT,
+	FAKE_LOAD_DRIVER,
 	FAKE_CLOSE_ENCLAVE, /* only counted: it cannot fail */
 	FAKE_UNMAP_PAGES,   /* only counted */
 	FAKE_SLOT_ALLOC,    /* from here on: the device's */
@@ -126,6 +160,8 @@ void fake_device_refuse(struct fake_device *fake, enum fake_call call, unsigned 
 /* The call goes on, but the process of fake_device_set_launcher() is killed, or stopped. */
 #define FAKE_KILL_LAUNCHER 100001
 #define FAKE_STOP_LAUNCHER 100002
+/* A write of the pool is refused with EBUSY, after the driver has dropped the old one. */
+#define FAKE_POOL_LOST     100003
 void fake_device_set_launcher(struct fake_device *fake, pid_t pid);
 
 /* The same for the @nth call of any kind that can fail (not the device's commands). */

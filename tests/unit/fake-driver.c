@@ -70,6 +70,7 @@ static void release(struct fake_state *state, struct fake_slot *slot)
 	if (slot->info.uid == 0 || (stop && fake_count(state, FAKE_ENCLAVE_STOP) < 0) ||
 	    fake_count(state, FAKE_SLOT_FREE) < 0) {
 		slot->info.leaked = true;
+		fake_machine_update_users(state);
 		return;
 	}
 	unpin(state, slot);
@@ -77,6 +78,7 @@ static void release(struct fake_state *state, struct fake_slot *slot)
 		if (slot->info.cores >> cpu & 1)
 			state->core_free[state->cpus[cpu].core] = true;
 	memset(slot, 0, sizeof(*slot));
+	fake_machine_update_users(state);
 }
 
 void fake_driver_sweep(struct fake_state *state)
@@ -172,6 +174,7 @@ int fake_driver_create_vm(const struct nec_device *device, int device_fd, uint64
 		r = -ENOTTY;
 	if (r == 0)
 		r = create(state, ret_slot_uid);
+	fake_machine_update_users(state);
 	fake_leave(state);
 	return r;
 }

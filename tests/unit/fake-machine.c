@@ -141,6 +141,17 @@ void fake_machine_update_cpus(const struct fake_state *state)
 		fake_machine_write(state, PARAMETER, "%s\n", state->pool_text);
 }
 
+/* The module counts open enclaves. */
+void fake_machine_update_users(const struct fake_state *state)
+{
+	unsigned int users = 0;
+
+	for (size_t i = 0; i < FAKE_SLOTS_MAX; i++)
+		users += state->slots[i].used && !state->slots[i].info.leaked;
+	if (!state->machine.no_driver)
+		fake_machine_write(state, "/sys/module/nitro_enclaves/refcnt", "%u\n", users);
+}
+
 static uint32_t or_else(uint32_t value, uint32_t fallback)
 {
 	return value ? value : fallback;
@@ -187,6 +198,13 @@ static void make_offline(struct fake_state *state)
 		state->cpus[cpu].online = false;
 }
 
+void fake_machine_make_device(const struct fake_state *state)
+{
+	fake_machine_update_users(state);
+	if (!state->machine.no_device && !state->late_device)
+		fake_machine_write(state, "/dev/nitro_enclaves", "%s", "");
+}
+
 static void write_fixed_files(const struct fake_state *state)
 {
 	struct nec_cpuset present = { 0 };
@@ -208,8 +226,11 @@ static void write_fixed_files(const struct fake_state *state)
 		fake_machine_write(state, SYSFS_NODE "/online", "0\n");
 	else if (!state->machine.no_numa)
 		fake_machine_write(state, SYSFS_NODE "/online", "0-%u\n", nodes - 1);
-	if (!state->machine.no_driver && !state->machine.no_device)
-		fake_machine_write(state, "/dev/nitro_enclaves", "%s", "");
+	fake_machine_write(state, "/dev/null", "%s", "");
+	fake_machine_write(state, "/proc/sys/kernel/random/boot_id",
+			   "6f8d0c4e-1a7b-4a5c-9a3e-0123456789ab\n");
+	if (!state->machine.no_driver)
+		fake_machine_make_device(state);
 	fake_machine_write(state, "/sys/devices/virtual/dmi/id/board_asset_tag", "%s\n",
 			   "i-0123456789abcdef0");
 }
@@ -302,7 +323,7 @@ static int check_pool(const struct fake_state *state, const struct nec_cpuset *p
 	return 0;
 }
 
-static int set_pool(struct fake_state *state, const char *text)
+int fake_machine_set_pool(struct fake_state *state, const char *text)
 {
 	struct nec_cpuset pool;
 	int r;
@@ -331,7 +352,7 @@ static int set_pool(struct fake_state *state, const char *text)
 int fake_device_set_pool(struct fake_device *fake, const char *text)
 {
 	struct fake_state *state = fake_enter(fake);
-	int r = set_pool(state, text);
+	int r = fake_machine_set_pool(state, text);
 
 	if (r != -EPERM)
 		fake_machine_update_cpus(state);

@@ -11,22 +11,31 @@
 
 #define SYSFS_ALL_NODES "/sys/kernel/mm/hugepages"
 
-static bool is_free(const struct fake_page *page)
+bool fake_memory_is_free(const struct fake_page *page)
 {
-	return !page->mapping && !page->pins && !page->taken;
+	return !page->absent && !page->mapping && !page->pins && !page->taken;
 }
 
-static uint32_t count_free(const struct fake_page_row *row)
+uint32_t fake_memory_count_free(const struct fake_page_row *row)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < row->count; i++)
-		count += is_free(&row->pages[i]);
+		count += fake_memory_is_free(&row->pages[i]);
+	return count;
+}
+
+uint32_t fake_memory_count(const struct fake_page_row *row)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < row->count; i++)
+		count += !row->pages[i].absent;
 	return count;
 }
 
 /* Pages of a size that mappings will want when they are touched. */
-static uint64_t count_promised(const struct fake_state *state, uint64_t page_bytes)
+uint64_t fake_memory_count_promised(const struct fake_state *state, uint64_t page_bytes)
 {
 	uint64_t count = 0;
 
@@ -45,7 +54,7 @@ static uint64_t count_all_free(const struct fake_state *state, uint64_t page_byt
 
 	for (uint32_t i = 0; i < state->row_count; i++)
 		if (state->rows[i].page_bytes == page_bytes)
-			count += count_free(&state->rows[i]);
+			count += fake_memory_count_free(&state->rows[i]);
 	return count;
 }
 
@@ -66,12 +75,12 @@ static void update_all_nodes(const struct fake_state *state, uint64_t page_bytes
 
 	for (uint32_t i = 0; i < state->row_count; i++)
 		if (state->rows[i].page_bytes == page_bytes)
-			total += state->rows[i].count;
+			total += fake_memory_count(&state->rows[i]);
 	write_count(state, SYSFS_ALL_NODES, page_bytes, "nr_hugepages", total);
 	write_count(state, SYSFS_ALL_NODES, page_bytes, "free_hugepages",
 		    count_all_free(state, page_bytes));
 	write_count(state, SYSFS_ALL_NODES, page_bytes, "resv_hugepages",
-		    count_promised(state, page_bytes));
+		    fake_memory_count_promised(state, page_bytes));
 }
 
 void fake_machine_update_pages(const struct fake_state *state)
@@ -85,9 +94,10 @@ void fake_machine_update_pages(const struct fake_state *state)
 			continue;
 		(void)snprintf(folder, sizeof(folder), "/sys/devices/system/node/node%u/hugepages",
 			       row->node);
-		write_count(state, folder, row->page_bytes, "nr_hugepages", row->count);
-		write_count(state, folder, row->page_bytes, "free_hugepages", count_free(row));
-		write_count(state, folder, row->page_bytes, "surplus_hugepages", 0);
+		write_count(state, folder, row->page_bytes, "nr_hugepages", fake_memory_count(row));
+		write_count(state, folder, row->page_bytes, "free_hugepages",
+			    fake_memory_count_free(row));
+		write_count(state, folder, row->page_bytes, "surplus_hugepages", row->surplus);
 	}
 }
 
@@ -124,7 +134,8 @@ static int map(struct fake_state *state, uint64_t page_bytes, uint64_t count, in
 	if (!has_size(state, page_bytes))
 		return -EINVAL;
 	/* Reserved on the machine, not on the node: what the node cannot give shows later. */
-	if (count_all_free(state, page_bytes) < count_promised(state, page_bytes) + count)
+	if (count_all_free(state, page_bytes) <
+	    fake_memory_count_promised(state, page_bytes) + count)
 		return -ENOMEM;
 	while (i < FAKE_MAPPINGS_MAX && state->mappings[i].pid)
 		i++;
@@ -178,7 +189,7 @@ static uint32_t next_free(const struct fake_state *state, const struct fake_page
 			page = row->count - 1 - i;
 		if (state->order == FAKE_PAGES_SCATTERED)
 			page = i < half ? 2 * i : 2 * (i - half) + 1;
-		if (is_free(&row->pages[page]))
+		if (fake_memory_is_free(&row->pages[page]))
 			return page;
 	}
 	return row->count;
@@ -361,7 +372,7 @@ void fake_device_take_pages(struct fake_device *fake, uint32_t node, uint64_t pa
 
 	pages = take ? pages : -pages;
 	for (uint32_t i = 0; i < row->count && pages > 0; i++)
-		if (take ? is_free(&row->pages[i]) : row->pages[i].taken) {
+		if (take ? fake_memory_is_free(&row->pages[i]) : row->pages[i].taken) {
 			row->pages[i].taken = take;
 			pages--;
 		}
@@ -400,7 +411,7 @@ uint64_t fake_device_mapped_bytes(struct fake_device *fake)
 uint32_t fake_device_free_pages(struct fake_device *fake, uint32_t node, uint64_t page_bytes)
 {
 	struct fake_state *state = fake_enter(fake);
-	uint32_t count = count_free(find_row(state, node, page_bytes));
+	uint32_t count = fake_memory_count_free(find_row(state, node, page_bytes));
 
 	fake_leave(state);
 	return count;

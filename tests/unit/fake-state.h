@@ -31,12 +31,14 @@ struct fake_page {
 	uint16_t pins;    /* enclaves that have it */
 	uint32_t index;   /* within the mapping */
 	bool taken;       /* by another program */
+	bool absent;      /* given back to the machine; its place stays */
 };
 
 struct fake_page_row {
 	uint32_t node;
 	uint64_t page_bytes;
-	uint32_t count;
+	uint32_t count;    /* of places */
+	uint32_t surplus;  /* in use when their number was lowered: gone with their last user */
 	uint32_t promised; /* to other programs; of all nodes, kept with the first row of a size */
 	struct fake_page pages[FAKE_PAGES_MAX];
 };
@@ -88,6 +90,10 @@ struct fake_state {
 	struct fake_page_row rows[FAKE_HUGEPAGE_ROWS_MAX];
 	uint32_t row_count;
 	struct fake_mapping mappings[FAKE_MAPPINGS_MAX];
+	struct fake_memory memory[FAKE_NODES_MAX];
+	bool memory_known; /* a test has said what there is */
+	bool no_rights;
+	bool late_device;
 	enum fake_page_order order;
 	int misplaced_node;
 	bool touch;
@@ -137,6 +143,16 @@ void fake_machine_remove(const struct fake_state *state, const char *path);
 void fake_machine_update_cpus(const struct fake_state *state);
 void fake_machine_update_pages(const struct fake_state *state);
 
+void fake_machine_update_users(const struct fake_state *state);
+int fake_machine_set_pool(struct fake_state *state, const char *text);
+void fake_machine_make_device(const struct fake_state *state);
+
+/* fake-kernel.c: files that the kernel acts on */
+int fake_kernel_write(const struct nec_device *device, const char *path, const char *text);
+int fake_kernel_check_rights(const struct nec_device *device);
+int fake_kernel_load_driver(const struct nec_device *device, const nec_context *context,
+			    nec_error *err);
+
 /* fake-driver.c, fake-region.c: slots and the five ioctls */
 int fake_driver_open(const struct nec_device *device);
 int fake_driver_create_vm(const struct nec_device *device, int device_fd, uint64_t *ret_slot_uid);
@@ -158,6 +174,10 @@ int fake_memory_map(const struct nec_device *device, uint64_t page_bytes, uint64
 		    void **ret);
 int fake_memory_populate(const struct nec_device *device, void *address, uint64_t page_bytes);
 void fake_memory_unmap(const struct nec_device *device, void *address, uint64_t bytes);
+uint32_t fake_memory_count_free(const struct fake_page_row *row);
+uint32_t fake_memory_count(const struct fake_page_row *row);
+uint64_t fake_memory_count_promised(const struct fake_state *state, uint64_t page_bytes);
+bool fake_memory_is_free(const struct fake_page *page);
 /* Forgets the mappings of processes that have ended. */
 void fake_memory_sweep(struct fake_state *state);
 /* A page at an address of this process: its row and number, made present if it was not. */

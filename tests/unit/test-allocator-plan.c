@@ -14,6 +14,7 @@
 static struct fake_device *fake;
 static struct nec_host *host;
 static struct nec_allocator_plan *plan;
+static struct nec_ledger *ledger;
 
 static int end(void **state)
 {
@@ -48,8 +49,12 @@ static void make(const char *yaml, uint64_t mib)
 	free(plan);
 	plan = NULL;
 	if (nec_allocator_config_parse(yaml, strlen(yaml), "f", &config, &err) < 0 ||
-	    nec_host_take(fake_device_get(fake), &host, &err) < 0 ||
-	    nec_allocator_plan_make(&config, host, memory, &plan, &err) < 0)
+	    nec_host_take(fake_device_get(fake), &host, &err) < 0)
+		fail_msg("refused: %s", err.message);
+	if (nec_allocator_plan_make(
+		    &config,
+		    &(struct nec_plan_machine){ .host = host, .memory = memory, .ledger = ledger },
+		    &plan, &err) < 0)
 		fail_msg("refused: %s", err.message);
 }
 
