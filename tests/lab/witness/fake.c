@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fake-device.h"
+#include "fake-state.h"
 #include "witness.h"
 
 static struct fake_device *fake;
@@ -94,6 +94,28 @@ static void *map_pages(uint64_t page_bytes, size_t pages, int node)
 	return memory;
 }
 
+static void *map_backwards(size_t pages, int node)
+{
+	void *memory;
+
+	fake_device_set_page_order(fake, FAKE_PAGES_DESCENDING);
+	memory = map_pages(FAKE_2M, pages, node);
+	fake_device_set_page_order(fake, FAKE_PAGES_ASCENDING);
+	return memory;
+}
+
+static uint64_t physical(const void *address)
+{
+	struct fake_state *state = fake_enter(fake);
+	struct fake_spot spot;
+	uint64_t where = 0;
+
+	if (fake_memory_find(state, (uintptr_t)address, &spot) == 0)
+		where = fake_memory_physical(state, &spot);
+	fake_leave(state);
+	return where;
+}
+
 static void unmap_pages(void *address, uint64_t bytes)
 {
 	device->ops->unmap_pages(device, address, bytes);
@@ -133,6 +155,8 @@ const struct machine machine = {
 	.read_file = read_file,
 	.exists = exists,
 	.map = map_pages,
+	.map_backwards = map_backwards,
+	.physical = physical,
 	.unmap = unmap_pages,
 	.end = end,
 	.refuse = refuse,

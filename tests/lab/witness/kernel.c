@@ -87,16 +87,37 @@ static void *map_pages(uint64_t page_bytes, size_t pages, int node)
 	return settle(memory, pages * page_bytes, node);
 }
 
-static void *map_shared(int node)
+/* A file's pages, which come in ascending order as far as they can, from the last to the first. */
+static void *map_backwards(size_t pages, int node)
 {
+	uint64_t bytes = pages * PAGE_2M;
 	int file = memfd_create("witness", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
-	void *memory;
+	char *forwards;
+	char *memory;
 
-	if (file < 0 || ftruncate(file, (off_t)PAGE_2M) < 0)
+	if (file < 0 || ftruncate(file, (off_t)bytes) < 0)
 		bail_out("no file of huge pages: %d", errno);
-	memory = mmap(NULL, PAGE_2M, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	forwards =
+		settle(mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), bytes, node);
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	for (size_t i = 0; forwards && memory != MAP_FAILED && i < pages; i++)
+		(void)mmap(memory + i * PAGE_2M, PAGE_2M, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, file, (off_t)((pages - 1 - i) * PAGE_2M));
 	(void)close(file);
-	return settle(memory, PAGE_2M, node);
+	if (forwards)
+		(void)munmap(forwards, bytes);
+	return forwards ? settle(memory, bytes, node) : NULL;
+}
+
+static uint64_t physical(const void *address)
+{
+	const uint64_t frame = (UINT64_C(1) << 55) - 1;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	(void)!pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)address / 4096 * sizeof(entry)));
+	(void)close(fd);
+	return (entry & frame) * 4096;
 }
 
 static void unmap_pages(void *address, uint64_t bytes)
@@ -129,7 +150,8 @@ const struct machine machine = {
 	.read_file = read_file,
 	.exists = exists,
 	.map = map_pages,
-	.map_shared = map_shared,
+	.map_backwards = map_backwards,
+	.physical = physical,
 	.unmap = unmap_pages,
 	.end = end,
 	.refuse = refuse,

@@ -9,6 +9,8 @@
 
 #include "witness.h"
 
+enum { RUN_PAGES = 16 };
+
 /* Of 2 MiB, on the pool's node. */
 static uint64_t free_pages(void)
 {
@@ -175,22 +177,6 @@ static void check_thread(void)
 	(void)close(both[0]);
 }
 
-static void check_shared(void)
-{
-	void *memory;
-	int fd;
-
-	if (!machine.map_shared) {
-		skip("the fake has one kind of mapping", "shared huge pages");
-		return;
-	}
-	fd = create();
-	memory = machine.map_shared(cpus.node);
-	is(add_memory(fd, memory, PAGE_2M), 0, "a shared file of huge pages can be added");
-	unmap(memory, 1);
-	(void)close(fd);
-}
-
 /* Only the device knows: the driver looks at the regions of one enclave. */
 static void check_two_enclaves(void)
 {
@@ -210,25 +196,69 @@ static void check_two_enclaves(void)
 	unmap(memory, 1);
 }
 
+/* Adds pages one by one until that is refused; returns how many it took, and how it was refused. */
+static size_t add_singly(int fd, const char *memory, size_t pages, int *ret)
+{
+	size_t added = 0;
+
+	*ret = 0;
+	while (added < pages && *ret == 0) {
+		*ret = add_memory(fd, memory + added * PAGE_2M, PAGE_2M);
+		added += *ret == 0 ? 1 : 0;
+	}
+	return added;
+}
+
+/* The regions that the driver makes of one call. */
+static size_t count_runs(const char *memory, size_t pages)
+{
+	uint64_t next = 0;
+	size_t runs = 0;
+
+	for (size_t i = 0; i < pages; i++) {
+		uint64_t at = machine.physical(memory + i * PAGE_2M);
+
+		runs += i == 0 || at != next;
+		next = at + PAGE_2M;
+	}
+	return runs;
+}
+
+/* What one call costs of the limit shows by what is left of it. */
+static void check_runs(char *memory, size_t pages, size_t limit, const char *what)
+{
+	size_t runs = count_runs(memory, pages);
+	char *singles = map(limit);
+	int fd = create();
+	int r;
+
+	is(add_memory(fd, memory, pages * PAGE_2M), 0, "%s: %zu pages can be added", what, pages);
+	is((int64_t)add_singly(fd, singles, limit, &r), (int64_t)(limit - runs),
+	   "%s: and are the %zu regions that they are physically", what, runs);
+	(void)close(fd);
+	unmap(singles, limit);
+	unmap(memory, pages);
+}
+
 /* Pages in separate calls are separate regions, neighbours or not. */
 static void check_limit(void)
 {
 	int fd = create();
 	size_t pages = (size_t)free_pages();
 	char *memory = map(pages);
-	size_t added = 0;
-	int r = 0;
+	int r;
+	size_t limit = add_singly(fd, memory, pages, &r);
 
-	while (added < pages && r == 0) {
-		r = add_memory(fd, memory + added * PAGE_2M, PAGE_2M);
-		added += r == 0 ? 1 : 0;
-	}
-	if (r == 0)
-		skip("there are too few huge pages", "more than %zu regions", added);
-	else
-		is(r, -NE_ERR_MEM_MAX_REGIONS, "more than %zu regions are 265", added);
 	(void)close(fd);
 	unmap(memory, pages);
+	if (r == 0 || pages < limit + RUN_PAGES) {
+		skip("there are too few huge pages", "more than %zu regions", limit);
+		return;
+	}
+	is(r, -NE_ERR_MEM_MAX_REGIONS, "more than %zu regions are 265", limit);
+	check_runs(map(RUN_PAGES), RUN_PAGES, limit, "in ascending order");
+	check_runs(machine.map_backwards(RUN_PAGES, cpus.node), RUN_PAGES, limit,
+		   "a file's, in descending order");
 }
 
 /* A whole page is given even when less is asked for. */
@@ -282,7 +312,6 @@ void check_memory(void)
 	check_hole();
 	check_pinning();
 	check_thread();
-	check_shared();
 	check_two_enclaves();
 	check_limit();
 	check_gigabyte();

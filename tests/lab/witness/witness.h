@@ -30,7 +30,8 @@
  * @read_file:   a file of /sys as text, without white space at its end; "" when there is none
  * @exists:      whether a path below /sys is there
  * @map:         huge pages of a NUMA node, present; NULL when there are too few
- * @map_shared:  a page of 2 MiB of a file; not all machines have such
+ * @map_backwards: pages of 2 MiB that do not follow each other physically as their addresses do
+ * @physical:    where a page lies
  * @unmap:       gives them back
  * @end:         makes a started enclave end by itself
  * @refuse:      makes the device answer the next command of that name so; false when it cannot be
@@ -45,7 +46,8 @@ struct machine {
 	void (*read_file)(const char *path, char *to, size_t size);
 	bool (*exists)(const char *path);
 	void *(*map)(uint64_t page_bytes, size_t pages, int node);
-	void *(*map_shared)(int node);
+	void *(*map_backwards)(size_t pages, int node);
+	uint64_t (*physical)(const void *address);
 	void (*unmap)(void *address, uint64_t bytes);
 	void (*end)(uint64_t cid);
 	bool (*refuse)(const char *command, int number);
@@ -59,9 +61,9 @@ struct cpus {
 	uint32_t threads; /* of each core */
 	uint32_t count;   /* of cores that a pool can have */
 	uint32_t cores[CPUS_MAX][8];
-	char pool[512]; /* all of them, as ne_cpus takes it */
-	int node;       /* that they are on */
-	char other[64]; /* a core of another node; "" when there is one node */
+	char pool[512];  /* all of them, as ne_cpus takes it */
+	int node;        /* that they are on */
+	char other[128]; /* a core of another node; "" when there is one node */
 	int other_node;
 };
 extern struct cpus cpus;
