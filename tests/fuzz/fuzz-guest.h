@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What both fuzz targets of the vsock device need: input taken apart, a guest's memory, leaks
- * found. */
+/* What both fuzz targets of the vsock device need: a guest's memory, and hosts. */
 #ifndef NEC_TESTS_FUZZ_GUEST_H
 #define NEC_TESTS_FUZZ_GUEST_H
 
-#include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "fuzz-input.h"
 #include "sim/vsock-internal.h"
 
 #define GUEST_CID    16
@@ -20,11 +18,6 @@
 /* Each queue has a page: descriptors, available ring, used ring. */
 enum { QUEUE_BYTES = 4096, AVAILABLE_AT = 1024, USED_AT = 2048, MAX_QUEUE = 64 };
 enum { MAX_HOSTS = 8 };
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
 
 struct guest {
 	int fd;
@@ -38,44 +31,6 @@ struct hosts {
 	size_t next;
 	bool refuse;
 };
-
-static inline void require(bool condition)
-{
-	if (!condition)
-		__builtin_trap();
-}
-
-static inline uint8_t take_u8(struct input *input)
-{
-	if (input->left == 0)
-		return 0;
-	input->left--;
-	return *input->data++;
-}
-
-static inline uint16_t take_u16(struct input *input)
-{
-	uint16_t low = take_u8(input);
-
-	return (uint16_t)(low | take_u8(input) << 8);
-}
-
-static inline uint32_t take_u32(struct input *input)
-{
-	uint32_t low = take_u16(input);
-
-	return low | (uint32_t)take_u16(input) << 16;
-}
-
-/* The lowest free descriptor: the same before and after, unless one was left open. */
-static inline int lowest_fd(void)
-{
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	require(fd >= 0);
-	(void)close(fd);
-	return fd;
-}
 
 static inline void guest_init(struct guest *guest)
 {
