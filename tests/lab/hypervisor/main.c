@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "base/error.h"
@@ -156,10 +157,22 @@ static int listen_at(struct lab *lab, const char *dir, nec_error *err)
 	return r;
 }
 
+/* Two for each vsock connection: as many as this machine lets us have. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct lab *lab, const struct options *options, nec_error *err)
 {
 	int r;
 
+	allow_descriptors();
 	r = nec_loop_new(&lab->loop, err);
 	if (r >= 0)
 		r = watch_signals(lab, err);

@@ -78,7 +78,7 @@ static void start(struct fixture *f)
 	const char *path = getenv("LAB_IMAGE");
 	cleanup_close int image = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	nec_error err = NEC_ERROR_INIT;
-	struct stat status;
+	struct stat status = { 0 };
 	struct lab_enclave_spec spec = {
 		.slot_uid = SLOT,
 		.cid = CID,
