@@ -35,10 +35,11 @@ enum {
 
 enum { VERSION_1 = 1 };
 
-/* An answer on its way. */
+/* Room for an answer on its way. */
 struct pending {
 	struct lab_ne_device *device;
-	struct nec_source *timer;
+	struct nec_source *timer; /* far in the future while there is none */
+	bool waiting;
 	uint8_t data[LAB_NE_DATA_BYTES];
 };
 
@@ -53,7 +54,7 @@ struct lab_ne_device {
 	bool raised[LAB_NE_VECTORS]; /* while nobody was there to hear of it */
 	uint16_t answers;
 	uint16_t events;
-	struct pending *pending[LAB_NE_MAX_PENDING];
+	struct pending pending[LAB_NE_MAX_PENDING];
 };
 
 /* ---- configuration space ---- */
@@ -177,12 +178,10 @@ static void trigger(void *userdata, uint32_t vector)
 
 /* ---- commands ---- */
 
-static void drop_pending(struct pending *pending)
+static void forget_answer(struct pending *pending)
 {
-	if (!pending)
-		return;
-	nec_source_free(pending->timer);
-	free(pending);
+	pending->waiting = false;
+	nec_source_set_timer(pending->timer, UINT64_MAX);
 }
 
 /* The whole answer is there before the interrupt says so. */
@@ -192,12 +191,11 @@ static void on_answer(void *userdata, uint32_t events)
 	struct lab_ne_device *device = pending->device;
 
 	(void)events;
+	if (!pending->waiting)
+		return;
+	pending->waiting = false;
 	memcpy(device->registers + REG_RECEIVE, pending->data, sizeof(pending->data));
 	put16(device->registers + REG_COUNTS, ++device->answers);
-	for (size_t i = 0; i < LAB_NE_MAX_PENDING; i++)
-		if (device->pending[i] == pending)
-			device->pending[i] = NULL;
-	drop_pending(pending);
 	raise(device, LAB_NE_VECTOR_ANSWER);
 }
 
@@ -205,23 +203,15 @@ static void on_answer(void *userdata, uint32_t events)
  */
 static void answer_later(struct lab_ne_device *device, const struct lab_ne_answer *answer)
 {
-	struct pending **place = device->pending;
-	struct pending *pending;
+	struct pending *place = device->pending;
 
-	while (place < &device->pending[LAB_NE_MAX_PENDING] && *place)
+	while (place < &device->pending[LAB_NE_MAX_PENDING] && place->waiting)
 		place++;
 	if (place == &device->pending[LAB_NE_MAX_PENDING])
 		return; /* the driver waits for each answer, or gives up for two minutes */
-	pending = calloc(1, sizeof(*pending));
-	if (!pending)
-		return;
-	pending->device = device;
-	memcpy(pending->data, answer->data, sizeof(pending->data));
-	if (nec_loop_add_timer(device->loop, answer->delay_usec, on_answer, pending,
-			       &pending->timer, NULL) < 0)
-		drop_pending(pending);
-	else
-		*place = pending;
+	place->waiting = true;
+	memcpy(place->data, answer->data, sizeof(place->data));
+	nec_source_set_timer(place->timer, answer->delay_usec);
 }
 
 static void execute(struct lab_ne_device *device, uint32_t command)
@@ -243,7 +233,7 @@ static void execute(struct lab_ne_device *device, uint32_t command)
 static void switch_off(struct lab_ne_device *device)
 {
 	for (size_t i = 0; i < LAB_NE_MAX_PENDING; i++)
-		drop_pending(TAKE_PTR(device->pending[i]));
+		forget_answer(&device->pending[i]);
 	memset(device->registers, 0, sizeof(device->registers));
 	memset(device->raised, 0, sizeof(device->raised));
 	device->answers = 0;
@@ -352,10 +342,25 @@ void lab_ne_device_reset(struct lab_ne_device *device)
 		unbind(device, i);
 }
 
+static int make_timers(struct lab_ne_device *device, nec_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < LAB_NE_MAX_PENDING && r >= 0; i++) {
+		struct pending *pending = &device->pending[i];
+
+		pending->device = device;
+		r = nec_loop_add_timer(device->loop, UINT64_MAX, on_answer, pending,
+				       &pending->timer, err);
+	}
+	return r;
+}
+
 int lab_ne_device_new(struct nec_loop *loop, const struct lab_ne_commands *commands,
 		      struct lab_ne_device **ret, nec_error *err)
 {
 	struct lab_ne_device *device = calloc(1, sizeof(*device));
+	int r;
 
 	if (!device)
 		return nec_error_no_memory(err);
@@ -380,6 +385,11 @@ int lab_ne_device_new(struct nec_loop *loop, const struct lab_ne_commands *comma
 	};
 	fill_config(device);
 	fill_writable(device);
+	r = make_timers(device, err);
+	if (r < 0) {
+		lab_ne_device_free(device);
+		return r;
+	}
 	*ret = device;
 	return 0;
 }
@@ -389,7 +399,7 @@ void lab_ne_device_free(struct lab_ne_device *device)
 	if (!device)
 		return;
 	for (size_t i = 0; i < LAB_NE_MAX_PENDING; i++)
-		drop_pending(device->pending[i]);
+		nec_source_free(device->pending[i].timer);
 	for (uint32_t i = 0; i < LAB_NE_VECTORS; i++)
 		unbind(device, i);
 	free(device);

@@ -46,7 +46,9 @@ int lab_runner_start(struct lab_runner *runner, const struct lab_enclave_spec *s
 	if (!place || find(runner, spec->slot_uid))
 		return nec_error_set(err, NEC_E_SYSTEM, -EEXIST, "in use");
 	n = pread(spec->eif_fd, runner->image, sizeof(runner->image), 0);
-	runner->image_bytes = n < 0 ? 0 : (size_t)n;
+	if (n < 0)
+		return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot read the image");
+	runner->image_bytes = (size_t)n;
 	runner->last = *spec;
 	*place = spec->slot_uid;
 	runner->started++;
@@ -75,7 +77,7 @@ void lab_runner_crash(struct lab_runner *runner, uint64_t slot_uid)
 
 void stub_runner_end(struct lab_runner *runner, uint64_t slot_uid)
 {
-	uint64_t *place = find(runner, slot_uid);
+	uint64_t *place = slot_uid ? find(runner, slot_uid) : NULL;
 
 	if (!place)
 		return;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "faults.h"
 #include "image/eif-format.h"
 
 static void life__is_the_one_that_was_recorded(void **state)
@@ -251,6 +252,82 @@ static void client_that_goes__takes_its_enclaves_along(void **state)
 	assert_int_equal(client->memory[2 * MIB], 0);
 }
 
+/* ---- what fails underneath ---- */
+
+/* Without the connection in between, which has its own ways to fail. Returns the answer's rc. */
+static int execute(struct client *client, uint32_t command, uint64_t a, uint64_t b, uint64_t c,
+		   struct client_reply *reply)
+{
+	const struct lab_ne_commands commands = lab_hypervisor_get_commands(client->hypervisor);
+	const uint64_t numbers[] = { a, b, c };
+	uint8_t request[LAB_NE_DATA_BYTES] = { 0 };
+	struct lab_ne_answer answer = { 0 };
+
+	memcpy(request, numbers, sizeof(numbers));
+	commands.execute(commands.userdata, command, request, &answer);
+	memcpy(reply, answer.data, sizeof(*reply));
+	return reply->rc;
+}
+
+/* With an image that lies in two ranges. */
+static int launch(struct client *client)
+{
+	struct client_reply reply;
+	uint64_t uid;
+	int r = execute(client, LAB_SLOT_ALLOC, 0, 0, 0, &reply);
+
+	if (r < 0)
+		return r;
+	uid = reply.slot_uid;
+	r = execute(client, LAB_SLOT_ADD_MEM, uid, 2 * MIB, 10 * MIB, &reply);
+	if (r == 0)
+		r = execute(client, LAB_SLOT_ADD_MEM, uid, 12 * MIB, 54 * MIB, &reply);
+	if (r == 0)
+		r = execute(client, LAB_SLOT_ADD_BULK_VCPUS, uid, 2, 0, &reply);
+	if (r == 0)
+		r = execute(client, LAB_ENCLAVE_START, uid, 0, 0, &reply);
+	return r;
+}
+
+static void put_image(struct client *client)
+{
+	uint8_t *header = client->memory + 10 * MIB;
+
+	nec_put_u32be(header, NEC_EIF_MAGIC);
+	nec_put_u16be(header + NEC_EIF_COUNT_AT, 1);
+	nec_put_u64be(header + NEC_EIF_OFFSETS_AT, NEC_EIF_HEADER_SIZE);
+	nec_put_u64be(header + NEC_EIF_SIZES_AT, 3 * MIB);
+}
+
+static void check_failures(struct client *client, enum fault_family family, int error)
+{
+	bool failed = true;
+
+	for (int n = 1; failed; n++) {
+		struct lab_ne_commands commands = lab_hypervisor_get_commands(client->hypervisor);
+		size_t fds = client_count_fds();
+		int r;
+
+		put_image(client);
+		fault_arm(family, n, error);
+		r = launch(client);
+		failed = fault_disarm();
+		assert_int_equal(r, failed ? -error : 0);
+		assert_int_equal(client->runner->running, !failed);
+		commands.reset(commands.userdata);
+		assert_int_equal(client_count_fds(), fds);
+		assert_int_equal(lab_slots_count(&client->hypervisor->slots), 0);
+		assert_true(n < 100);
+		assert_true(failed || n > 1);
+	}
+}
+
+static void failures__of_memory_and_files_are_answers_and_leave_nothing(void **state)
+{
+	check_failures(*state, FAULT_MEMORY, ENOMEM);
+	check_failures(*state, FAULT_FILES, ENOSPC);
+}
+
 /* ---- faults ---- */
 
 static void add_fault(struct client *client, const char *line)
@@ -448,6 +525,7 @@ int main(void)
 		TEST(slot__that_runs_is_stopped_when_it_is_freed),
 		TEST(switching_off__frees_everything),
 		TEST(client_that_goes__takes_its_enclaves_along),
+		TEST(failures__of_memory_and_files_are_answers_and_leave_nothing),
 		TEST(fault_error__refuses_each_command_without_doing_it),
 		TEST(fault_error__waits_for_its_turn),
 		TEST(fault_stop__is_a_refusal_that_leaves_it_running),
