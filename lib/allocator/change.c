@@ -198,8 +198,10 @@ int nec_change_begin(struct nec_change *change, enum nec_ledger_work work, nec_e
 /* Nothing is under way any more; rows that say nothing go. */
 static int become_idle(struct nec_change *change, nec_error *err)
 {
+	const struct nec_ledger before = change->ledger;
 	struct nec_ledger *ledger = &change->ledger;
 	size_t kept = 0;
+	int r;
 
 	for (size_t i = 0; i < ledger->row_count; i++) {
 		struct nec_ledger_row row = ledger->rows[i];
@@ -218,7 +220,11 @@ static int become_idle(struct nec_change *change, nec_error *err)
 	ledger->work = NEC_LEDGER_IDLE;
 	ledger->node_after = -1;
 	close_pool_step(ledger);
-	return save(change, err);
+	r = save(change, err);
+	/* What the rows were to become is still needed then. */
+	if (r < 0)
+		*ledger = before;
+	return r;
 }
 
 /* Brings each row down to @before or @after. Returns 0; -EBUSY when pages are in use by now. */
@@ -301,10 +307,37 @@ int nec_change_commit(struct nec_change *change, nec_error *err)
 	return r;
 }
 
-/* Puts back the pool that stood before ours; where the driver does not take it any more, none. */
+/* Whether the pool is still what we set, or was taken down by a write of ours that failed. */
+static bool pool_is_ours(const struct nec_ledger *ledger, const struct nec_cpu_pool *now)
+{
+	if (now->info.state == NEC_POOL_EMPTY)
+		return pool_step_is_open(ledger);
+	return now->info.state == NEC_POOL_SET && nec_cpu_pool_equal(now->info.text, ledger->pool);
+}
+
+/*
+ * Puts back the pool that stood before ours. A refusal may be a matter of the moment, a CPU that
+ * would not go offline; where the driver does not take it any more, there is none.
+ */
+static int put_back_pool(struct nec_change *change, nec_error *err)
+{
+	const char *origin = change->ledger.pool_origin;
+	int r = nec_change_set_pool(change, origin, err);
+
+	if (r < 0 && r != -EBUSY)
+		r = nec_change_set_pool(change, origin, err);
+	if (r < 0 && r != -EBUSY && *origin) {
+		nec_warn(change->context, "the CPU pool \"%s\" of before cannot be put back: %s",
+			 origin, err->message);
+		r = nec_change_set_pool(change, "", err);
+	}
+	return r;
+}
+
 static int release_pool(struct nec_change *change, nec_error *err)
 {
 	struct nec_ledger *ledger = &change->ledger;
+	nec_error pool_err = NEC_ERROR_INIT;
 	struct nec_cpu_pool now;
 	int r;
 
@@ -313,11 +346,10 @@ static int release_pool(struct nec_change *change, nec_error *err)
 	r = nec_cpu_pool_read(change->device, &now, err);
 	if (r < 0)
 		return r;
-	if (now.info.state == NEC_POOL_SET && nec_cpu_pool_equal(now.info.text, ledger->pool)) {
-		r = nec_change_set_pool(change, ledger->pool_origin, err);
-		if (r < 0 && r != -EBUSY && ledger->pool_origin[0])
-			r = nec_change_set_pool(change, "", err);
-	}
+	if (pool_is_ours(ledger, &now))
+		r = put_back_pool(change, &pool_err);
+	if (r < 0 && err)
+		*err = pool_err;
 	if (r < 0)
 		return r;
 	ledger->pool_ours = false;

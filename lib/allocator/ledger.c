@@ -83,9 +83,14 @@ void nec_ledger_print(const struct nec_ledger *ledger, struct nec_buffer *to)
 			  ledger->pool, ledger->pool_origin, ledger->pool_from, ledger->pool_to);
 	for (size_t i = 0; i < ledger->row_count; i++)
 		print_row(&ledger->rows[i], to);
+	nec_ledger_print_sum(to, start);
+}
+
+void nec_ledger_print_sum(struct nec_buffer *to, size_t start)
+{
 	if (!to->failed)
 		nec_buffer_printf(to, "end %016" PRIx64 "\n",
-				  checksum(to->data + start, to->size - start));
+				  checksum(nec_buffer_text(to) + start, to->size - start));
 }
 
 /* ---- reading ---- */

@@ -93,6 +93,8 @@ struct nec_ledger_row *nec_ledger_row(struct nec_ledger *ledger, int32_t node, u
 
 /* The text of the file. */
 void nec_ledger_print(const struct nec_ledger *ledger, struct nec_buffer *to);
+/* Its last line, the sum of what @to has from @start on. */
+void nec_ledger_print_sum(struct nec_buffer *to, size_t start);
 /* -EBADMSG (NEC_E_FILE_READ) when it is not what nec_ledger_print() makes, to the last byte. */
 int nec_ledger_parse(const char *text, size_t size, struct nec_ledger *ret, nec_error *err);
 

@@ -120,9 +120,10 @@ static int refuse_pool(int number, const char *text, nec_error *err)
 	if (number == -EPERM)
 		return nec_error_set(err, NEC_E_ALLOCATOR_ENCLAVES, -EBUSY,
 				     "the driver keeps the CPU pool as it is while enclaves exist");
-	return nec_error_set_system(err, NEC_E_ALLOCATOR_POOL, number,
-				    "the driver refuses the CPU pool \"%s\"%s", text,
-				    pool_reason(number));
+	(void)nec_error_set_system(err, NEC_E_ALLOCATOR_POOL, number,
+				   "the driver refuses the CPU pool \"%s\"%s", text,
+				   pool_reason(number));
+	return number == -EBUSY ? -EIO : number;
 }
 
 bool nec_cpu_pool_equal(const char *a, const char *b)

@@ -29,8 +29,8 @@ int nec_cpu_pool_check(const struct nec_cpu_pool *pool, nec_error *err);
  * @text: a CPU list; "" releases the pool
  *
  * Done only when reading back shows the same CPUs. Returns 0, -EBUSY (NEC_E_ALLOCATOR_ENCLAVES: the
- * driver refuses while enclaves exist, and nothing has changed), or another negative errno
- * (NEC_E_ALLOCATOR_POOL): then there may be no pool any more.
+ * driver refuses while enclaves exist, and nothing has changed), or another negative errno than
+ * that (NEC_E_ALLOCATOR_POOL): then there may be no pool any more.
  */
 int nec_cpu_pool_write(const struct nec_device *device, const char *text, nec_error *err);
 

@@ -78,6 +78,7 @@ WRAP_FILE(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
 WRAP_FILE(int, utimensat, (int dir, const char *path, const struct timespec times[2], int flags),
 	  (dir, path, times, flags))
 WRAP_FILE(int, rename, (const char *old, const char *new), (old, new))
+WRAP_FILE(int, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
 WRAP_FILE(int, fstatat64, (int dir, const char *path, struct stat64 *to, int flags),
 	  (dir, path, to, flags))
 WRAP_FILE(int, fstat64, (int fd, struct stat64 *to), (fd, to))

@@ -389,7 +389,7 @@ static void pool__comes_back_when_the_driver_refuses_the_new_one(void **state)
 	set_memory(0, 128);
 	/* The first write is of pages; the driver drops the old pool before it refuses the new. */
 	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, FAKE_POOL_LOST);
-	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EBUSY);
+	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EIO);
 	assert_int_equal(err.code, NEC_E_ALLOCATOR_POOL);
 	assert_non_null(strstr(err.message, "refuses the CPU pool \"1,5\""));
 	expect_machine("3,7;");

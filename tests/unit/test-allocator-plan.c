@@ -26,6 +26,7 @@ static int end(void **state)
 	if (fake)
 		fake_device_free(fake);
 	fake = NULL;
+	ledger = NULL;
 	return 0;
 }
 
@@ -305,6 +306,104 @@ static void memory__that_is_missing_is_told_with_what_fits(void **state)
 		       "NUMA node 0 has 512 MiB free, 1024 MiB must become huge pages", "");
 }
 
+/* ---- what is ours ---- */
+
+static struct nec_ledger with_pages(int32_t node, uint64_t page_bytes, uint64_t ours,
+				    uint64_t found, uint64_t coarse)
+{
+	struct nec_ledger made = NEC_LEDGER_INIT;
+	struct nec_ledger_row *row = nec_ledger_row(&made, node, page_bytes);
+
+	made.reserved = true;
+	made.node = node;
+	row->ours = ours;
+	row->found = found;
+	row->coarse = coarse;
+	return made;
+}
+
+static void ledger__pages_of_the_reservation_count_also_in_enclaves(void **state)
+{
+	struct nec_ledger ours = with_pages(0, FAKE_2M, 30, 10, 0);
+
+	(void)state;
+	boot(&(struct fake_machine){ .cores = 4, .huge = { { 0, FAKE_2M, 50 } } });
+	fake_device_take_pages(fake, 0, FAKE_2M, 45);
+	make("memory_mib: 80\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x5+35");
+	ledger = &ours;
+	make("memory_mib: 80\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x40+0");
+	/* Never more than there are, and never both: they may be the same. */
+	ours.rows[0].ours = 100;
+	make("memory_mib: 104\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x50+2");
+	ours.rows[0].ours = 0;
+	fake_device_take_pages(fake, 0, FAKE_2M, -30);
+	make("memory_mib: 80\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x35+5");
+	assert_int_equal(plan->nodes[0].at_hand_bytes, 70 * FAKE_MIB);
+}
+
+static void ledger__node_of_the_reservation_comes_first(void **state)
+{
+	struct nec_ledger ours = with_pages(1, FAKE_2M, 8, 0, 0);
+
+	(void)state;
+	boot(&two_nodes);
+	ledger = &ours;
+	make("memory_mib: 16\ncpu_count: 2\n", 1024);
+	expect_fit("node 1: 3-4; 2x8+0");
+	make("memory_mib: 16\ncpu_count: 2\nnuma_node: 0\n", 1024);
+	expect_fit("node 0: 1-2; 2x0+8");
+	ours.node = 7;
+	make("memory_mib: 16\ncpu_count: 2\n", 1024);
+	expect_fit("node 0: 1-2; 2x0+8");
+}
+
+static void ledger__pages_that_stand_in_for_smaller_ones_go_on_doing_so(void **state)
+{
+	struct nec_ledger ours = with_pages(0, FAKE_1G, 1, 0, 1);
+
+	(void)state;
+	boot(&(struct fake_machine){ .cores = 4,
+				     .huge = { { 0, FAKE_2M, 4 }, { 0, FAKE_1G, 1 } } });
+	ledger = &ours;
+	make("memory_mib: 512\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x4+0 1024x1+0");
+	/* One that was made for its own sake does not. */
+	ours.rows[0].coarse = 0;
+	make("memory_mib: 512\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x4+252");
+	/* And none does where small ones are enough, or two entries would have to share it. */
+	ours.rows[0].coarse = 1;
+	make("memory_mib: 8\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x4+0");
+	make("- {memory_mib: 100, cpu_count: 1}\n- {memory_mib: 100, cpu_count: 1}\n", 1024);
+	expect_fit("node 0: 1-2; 2x4+0 1024x1+0 2x0+50");
+}
+
+static void memory__of_files_counts_as_free(void **state)
+{
+	struct nec_node_memory memory[NEC_PLAN_NODES_MAX] = {
+		{ .free_bytes = 60 * FAKE_MIB, .reclaimable_bytes = 40 * FAKE_MIB },
+	};
+	struct nec_plan_machine machine = { .memory = memory };
+	struct nec_allocator_config config;
+
+	(void)state;
+	boot(&ec2);
+	make("memory_mib: 100\ncpu_count: 2\n", 60);
+	assert_int_equal(plan->problem_count, 1);
+	free(plan);
+	machine.host = host;
+	assert_int_equal(nec_allocator_config_parse("memory_mib: 100\ncpu_count: 2\n", 28, "f",
+						    &config, NULL),
+			 0);
+	assert_int_equal(nec_allocator_plan_make(&config, &machine, &plan, NULL), 0);
+	expect_fit("node 0: 1,5; 2x0+50");
+}
+
 static void memory__of_a_node_is_read_from_the_kernel(void **state)
 {
 	struct nec_node_memory memory = { 0 };
@@ -312,7 +411,8 @@ static void memory__of_a_node_is_read_from_the_kernel(void **state)
 	(void)state;
 	boot(&two_nodes);
 	fake_device_write(fake, "/sys/devices/system/node/node1/meminfo",
-			  "Node 1 MemTotal:  9000 kB\nNode 1 MemFree:   4096 kB\n");
+			  "Node 1 MemTotal:  9000 kB\nNode 1 MemFree:   4096 kB\n"
+			  "Node 1 Active(file):  1024 kB\nNode 1 Inactive(file): 2048 kB\n");
 	fake_device_write(fake, "/proc/buddyinfo",
 			  "Node 0, zone   Normal 9 9 9 9 9 9 9 9 9 9 9\n"
 			  "Node 1, zone      DMA 1 1 1 1 1 1 1 1 1 1 0\n"
@@ -320,6 +420,7 @@ static void memory__of_a_node_is_read_from_the_kernel(void **state)
 			  "Node 11, zone  Normal 9 9 9 9 9 9 9 9 9 9 9\n");
 	assert_int_equal(nec_node_memory_read(fake_device_get(fake), 1, &memory, NULL), 0);
 	assert_int_equal(memory.free_bytes, 4 * FAKE_MIB);
+	assert_int_equal(memory.reclaimable_bytes, 3 * FAKE_MIB);
 	assert_int_equal(memory.contiguous_bytes, (2 + 2 * 2 + 3 * 4) * FAKE_MIB);
 }
 
@@ -341,6 +442,12 @@ int main(void)
 		cmocka_unit_test_teardown(memory__uses_pages_that_are_there_and_wastes_least, end),
 		cmocka_unit_test_teardown(memory__of_a_size_that_is_asked_for, end),
 		cmocka_unit_test_teardown(memory__that_is_missing_is_told_with_what_fits, end),
+		cmocka_unit_test_teardown(ledger__pages_of_the_reservation_count_also_in_enclaves,
+					  end),
+		cmocka_unit_test_teardown(ledger__node_of_the_reservation_comes_first, end),
+		cmocka_unit_test_teardown(
+			ledger__pages_that_stand_in_for_smaller_ones_go_on_doing_so, end),
+		cmocka_unit_test_teardown(memory__of_files_counts_as_free, end),
 		cmocka_unit_test_teardown(memory__of_a_node_is_read_from_the_kernel, end),
 	};
 
