@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,19 @@ bool fault_disarm(void)
 
 	countdown = 0;
 	return refused;
+}
+
+int fault_suspend(void)
+{
+	int left = countdown;
+
+	countdown = INT_MIN;
+	return left;
+}
+
+void fault_resume(int suspended)
+{
+	countdown = suspended;
 }
 
 static bool fails(enum fault_family family)

@@ -22,4 +22,8 @@ void fault_arm(enum fault_family family, int number, int error);
 /* No further call fails. Returns whether one has. */
 bool fault_disarm(void);
 
+/* For what the test does itself in between: nothing fails, and nothing counts. */
+int fault_suspend(void);
+void fault_resume(int suspended);
+
 #endif

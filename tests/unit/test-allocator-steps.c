@@ -20,6 +20,7 @@
 #include "allocator/ledger.h"
 #include "base/context.h"
 #include "fake-device.h"
+#include "faults.h"
 
 enum { SEEDS = 8, SNAPSHOT_SIZE = 2048, YAML_SIZE = 256 };
 
@@ -72,6 +73,7 @@ static struct fake_device *fake;
 
 static int write_text(const struct nec_device *device, const char *path, const char *text)
 {
+	int suspended;
 	int r;
 
 	if (pass_point(true)) {
@@ -80,7 +82,9 @@ static int write_text(const struct nec_device *device, const char *path, const c
 			(void)fake_device_set_pool(fake, "\n");
 		return -EIO;
 	}
+	suspended = fault_suspend();
 	r = fake_device_get(fake)->ops->write_text(device, path, text);
+	fault_resume(suspended);
 	(void)pass_point(false);
 	return r;
 }
@@ -204,7 +208,7 @@ static void take_snapshot(char to[SNAPSHOT_SIZE])
 	nec_error err = NEC_ERROR_INIT;
 
 	if (nec_host_take(&device, &host, &err) < 0)
-		fail_msg("%s", err.message);
+		fail_msg("point %d: %s", chosen_point, err.message);
 	nec_cpulist_print(&host->pool.cpus, &text);
 	for (size_t i = 0; i < host->hugepages.count; i++) {
 		const struct nec_hugepages *row = &host->hugepages.rows[i];
@@ -445,11 +449,51 @@ static void failed__at_any_step_it_is_undone_or_stands(void **state)
 	for_each_scene(run_failed);
 }
 
+static void run_starved(const struct scene *scene, const struct states *states)
+{
+	bool starved = true;
+
+	for (int number = 1; starved; number++) {
+		nec_error err = NEC_ERROR_INIT;
+		int r;
+
+		begin(scene);
+		plan_deed(COUNT, 0);
+		chosen_point = number;
+		fault_arm(FAULT_MEMORY, number, ENOMEM);
+		r = change_to(scene->after, &err);
+		starved = fault_disarm();
+		(void)recover();
+		chosen_point = number;
+		if (r >= 0)
+			expect_snapshot(states->after, "succeeded without memory");
+		else if (scene->after[0])
+			expect_snapshot(states->before, "failed without memory");
+		must_change_to("");
+		expect_snapshot(states->origin, "released after a failure");
+	}
+}
+
+/* One machine: it has hundreds of allocations. */
+static void starved__at_any_allocation_it_is_undone_or_stands(void **state)
+{
+	struct scene scene;
+	struct states states;
+
+	(void)state;
+	make_scene(2, &scene);
+	boot(&scene);
+	learn(&scene, &states);
+	run_starved(&scene, &states);
+	fake_device_free(fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed__at_any_step_it_is_undone_or_finished),
 		cmocka_unit_test(failed__at_any_step_it_is_undone_or_stands),
+		cmocka_unit_test(starved__at_any_allocation_it_is_undone_or_stands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
