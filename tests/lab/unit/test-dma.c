@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,15 +37,30 @@ static int set_up(void **state)
 	return bytes == MAP_FAILED ? -1 : 0;
 }
 
+/* Mappings of the file in this process. */
+static size_t count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	size_t count = 0;
+
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, "/memfd:guest") != NULL;
+	(void)fclose(maps);
+	return count;
+}
+
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
+	size_t left;
 
 	lab_dma_free(f->dma);
 	(void)munmap(f->bytes, FILE_PAGES * PAGE);
+	left = count_mappings();
 	(void)close(f->fd);
 	free(f);
-	return 0;
+	return left == 0 ? 0 : -1;
 }
 
 /* Pages of guest and of file. */
