@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "command.h"
+#include "machine-drawing.h"
 #include "output.h"
 #include "report.h"
 
@@ -21,6 +22,7 @@ struct result {
 	struct nec_allocator_config config;
 	struct nec_host *host;
 	struct nec_allocator_plan *plan;
+	nec_enclave_list *enclaves; /* NULL when nobody can tell */
 };
 
 /* The biggest piece that the kernel keeps free lists of, where pages are 4 KiB. */
@@ -61,53 +63,6 @@ static int exit_status(const struct nec_allocator_plan *plan)
 
 /* ---- text ---- */
 
-/* A core as "[1 5]", with a star if it is planned for; returns its columns. */
-static size_t add_core(const struct result *result, const struct nec_cpu *cpu,
-		       struct nec_buffer *to)
-{
-	cleanup_buffer struct nec_buffer text = { 0 };
-	bool planned = nec_cpuset_has(&result->plan->cpus, cpu->id);
-	const char *separator = "[";
-	struct nec_cpuset core = { 0 };
-
-	if (cpu->core >= 0)
-		nec_topology_core(&result->host->topology, cpu->core, &core);
-	else
-		nec_cpuset_add(&core, cpu->id);
-	NEC_CPUSET_FOR_EACH (id, &core) {
-		nec_buffer_printf(&text, "%s%u", separator, id);
-		separator = " ";
-	}
-	nec_buffer_append_text(&text, cpu->core < 0 ? "?]" : planned ? "]*" : "]");
-	cli_append_styled(planned ? CLI_STYLE_GOOD : CLI_STYLE_PLAIN, STDOUT_FILENO,
-			  nec_buffer_text(&text), to);
-	return text.size;
-}
-
-static void draw_cores(const struct result *result, int32_t node, size_t width,
-		       struct nec_buffer *to)
-{
-	const struct nec_topology *topology = &result->host->topology;
-	size_t column = 0;
-
-	for (size_t i = 0; i < topology->count; i++) {
-		const struct nec_cpu *cpu = &topology->cpus[i];
-		cleanup_buffer struct nec_buffer core = { 0 };
-		size_t size;
-
-		if (cpu->node != node || (cpu->core >= 0 && cpu->core != (int32_t)cpu->id))
-			continue;
-		size = add_core(result, cpu, &core) + 1;
-		if (column > 0 && column + size > width) {
-			nec_buffer_append_text(to, "\n");
-			column = 0;
-		}
-		nec_buffer_printf(to, "%s%s", column == 0 ? "  " : " ", nec_buffer_text(&core));
-		column += size + (column == 0);
-	}
-	nec_buffer_append_text(to, "\n");
-}
-
 static void add_pages(const struct result *result, int32_t node, struct nec_buffer *to)
 {
 	const struct nec_hugepage_table *table = &result->host->hugepages;
@@ -126,8 +81,12 @@ static void add_pages(const struct result *result, int32_t node, struct nec_buff
 static void add_node(const struct result *result, const struct nec_plan_node *node, size_t width,
 		     struct nec_buffer *to)
 {
+	const struct cli_drawing drawing = { .topology = &result->host->topology,
+					     .planned = &result->plan->cpus,
+					     .enclaves = result->enclaves };
+
 	nec_buffer_printf(to, "NUMA node %d\n", node->node);
-	draw_cores(result, node->node, width, to);
+	cli_draw_cores(&drawing, node->node, width, to);
 	nec_buffer_printf(
 		to, "  %" PRIu64 " MiB free, %" PRIu64 " MiB of it in pieces of 2 MiB or more\n",
 		node->memory.free_bytes >> 20, node->memory.contiguous_bytes >> 20);
@@ -296,9 +255,11 @@ static int run(struct cli *cli, const void *data)
 	    nec_allocator_plan_read(cli->context, &result.config, &result.host, &result.plan,
 				    &err) < 0)
 		return cli_fail(cli, &err, 0);
+	(void)nec_enclave_list_read(cli->context, &result.enclaves, NULL);
 	status = cli->json_errors ? print_json(cli, &result) : print_text(cli, &result);
 	if (status == 0)
 		status = exit_status(result.plan);
+	nec_enclave_list_free(result.enclaves);
 	nec_host_free(result.host);
 	free(result.plan);
 	return status;

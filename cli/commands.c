@@ -4,8 +4,11 @@
 
 #include <string.h>
 
+extern const struct cli_command cli_cmd_allocator_apply;
 extern const struct cli_command cli_cmd_allocator_check;
 extern const struct cli_command cli_cmd_allocator_plan;
+extern const struct cli_command cli_cmd_allocator_release;
+extern const struct cli_command cli_cmd_allocator_status;
 extern const struct cli_command cli_cmd_build_enclave;
 extern const struct cli_command cli_cmd_connect;
 extern const struct cli_command cli_cmd_console;
@@ -39,6 +42,9 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_doctor,
 	&cli_cmd_allocator_check,
 	&cli_cmd_allocator_plan,
+	&cli_cmd_allocator_apply,
+	&cli_cmd_allocator_status,
+	&cli_cmd_allocator_release,
 	&cli_cmd_build_enclave,
 	&cli_cmd_sign_eif,
 	&cli_cmd_describe_eif,

@@ -159,7 +159,10 @@ enum nec_error_code {
 	NEC_E_ENCLAVE_CONNECTION = 403, /* the process that holds it gave no usable answer */
 	NEC_E_ENCLAVE_REFUSED = 404,    /* it refused the command */
 	NEC_E_CONSOLE = 405,            /* the console cannot be reached */
-	NEC_E_HOLDER = 406              /* the process that holds an enclave cannot be started */
+	NEC_E_HOLDER = 406,             /* the process that holds an enclave cannot be started */
+
+	/* The allocator's daemon */
+	NEC_E_ALLOCATOR_DAEMON = 450 /* nec-allocatord gave no usable answer, or has died */
 };
 
 #define NEC_ERROR_MESSAGE_SIZE 768

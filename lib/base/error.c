@@ -169,6 +169,10 @@ static const struct error_row {
 	{ NEC_E_ENCLAVE_REFUSED, "enclave-refused", 38, "" },
 	{ NEC_E_CONSOLE, "console", 44, "An enclave has a console only in debug mode." },
 	{ NEC_E_HOLDER, "holder", 5, "" },
+
+	{ NEC_E_ALLOCATOR_DAEMON, "allocator-daemon", 19,
+	  "`systemctl status nitro-enclaves-allocator` and `journalctl -u nitro-enclaves-allocator` "
+	  "tell more." },
 };
 
 static const struct error_row *find_row(enum nec_error_code code)
@@ -184,6 +188,14 @@ const char *nec_error_name(enum nec_error_code code)
 	const struct error_row *row = find_row(code);
 
 	return row ? row->name : "unknown";
+}
+
+enum nec_error_code nec_error_by_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(error_table); i++)
+		if (strcmp(error_table[i].name, name) == 0)
+			return error_table[i].code;
+	return NEC_E_NONE;
 }
 
 int nec_error_exit_status(enum nec_error_code code)

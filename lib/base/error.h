@@ -57,6 +57,9 @@ int nec_error_no_memory(nec_error *err);
 void nec_error_set_hint(nec_error *err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The code of that name; NEC_E_NONE when there is none. */
+enum nec_error_code nec_error_by_name(const char *name);
+
 /* The standing hint of a code, "" when it has none; a static string. */
 const char *nec_error_hint(enum nec_error_code code);
 

@@ -10,12 +10,15 @@
  *                              "kill-launcher" or "stop-launcher"
  *   fake refused               the name of the last call refused by "any"
  *   fake calls CALL            how many there were
+ *   fake memory NODE MIB       free memory of a node that is no huge pages, all in big pieces
+ *   fake pool                  the driver's pool, as it reads
  *   fake clean                 fails, and says what, when anything is in use
  *   fake state                 JSON: enclaves, free_cores, free_pages, mapped_bytes
  *   fake tell CID LINE         to the enclave: see guest.c
  *   fake guest CID             plays the enclave; for fake-machine.c
  */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -64,9 +67,10 @@ static int make(char **words)
 		}
 	if (machine.no_driver || (machine.pool && !*machine.pool))
 		machine.pool = NULL;
-	for (uint32_t node = 0; node < machine.nodes && pages; node++)
+	for (uint32_t node = 0; node < machine.nodes; node++)
 		machine.huge[node] = (struct fake_hugepages){ node, FAKE_2M, pages };
 	fake = fake_device_new(&machine);
+	fake_device_write(fake, "/run/utmp", ""); /* every machine has the folder */
 	(void)printf("%s\n", fake_device_root(fake));
 	fake_device_detach(fake);
 	return 0;
@@ -114,6 +118,33 @@ static int print_calls(struct fake_device *fake, char **words)
 	return 0;
 }
 
+static int set_memory(struct fake_device *fake, char **words)
+{
+	uint32_t mib = (uint32_t)strtoul(words[1], NULL, 10);
+	const struct fake_memory memory = { .free_mib = mib, .contiguous_mib = mib };
+
+	fake_device_set_memory(fake, (uint32_t)strtoul(words[0], NULL, 10), &memory);
+	return 0;
+}
+
+static int print_pool(struct fake_device *fake, char **words)
+{
+	char path[PATH_MAX];
+	char text[512] = "";
+	FILE *file;
+
+	(void)words;
+	(void)snprintf(path, sizeof(path), "%s/sys/module/nitro_enclaves/parameters/ne_cpus",
+		       fake_device_root(fake));
+	file = fopen(path, "re");
+	if (file) {
+		(void)!fgets(text, sizeof(text), file);
+		(void)fclose(file);
+	}
+	(void)printf("%s\n", strtok(text, "\n") ? text : "");
+	return 0;
+}
+
 static int check_clean(struct fake_device *fake, char **words)
 {
 	const char *leftover = fake_device_leftover(fake);
@@ -152,7 +183,7 @@ static const struct {
 } commands[] = {
 	{ "refuse", 3, refuse },     { "refused", 0, print_refused }, { "calls", 1, print_calls },
 	{ "clean", 0, check_clean }, { "state", 0, print_state },     { "tell", 2, tell },
-	{ "guest", 1, be_guest },
+	{ "guest", 1, be_guest },    { "memory", 2, set_memory },     { "pool", 0, print_pool },
 };
 
 /* The command's status; 2 when there is no such command. */

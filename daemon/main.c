@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nec-allocatord's main. */
+#include "daemon.h"
+
+int main(int argc, char **argv)
+{
+	struct daemon_options options;
+	int status = 0;
+
+	if (!daemon_options_parse(argc, argv, &options, &status))
+		return status;
+	return daemon_run(&options);
+}
