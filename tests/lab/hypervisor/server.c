@@ -20,6 +20,14 @@ struct lab_server {
 	struct lab_vfio_user *client;
 };
 
+static void on_client(void *userdata, int fd);
+
+static int listen_again(struct lab_server *server, nec_error *err)
+{
+	return nec_listener_new(server->loop, server->fd, on_client, server, &server->listener,
+				err);
+}
+
 /* Donated pages go back before the memory that they are part of. */
 static void drop_client(struct lab_server *server)
 {
@@ -28,28 +36,31 @@ static void drop_client(struct lab_server *server)
 	lab_dma_unmap_all(server->dma);
 }
 
-static void on_ended(void *userdata, const nec_error *err)
+static void on_ended(void *userdata, const nec_error *reason)
 {
-	if (err)
-		fprintf(stderr, "lab-hypervisor: %s\n", err->message);
-	drop_client(userdata);
+	struct lab_server *server = userdata;
+	nec_error err = NEC_ERROR_INIT;
+
+	if (reason)
+		(void)fprintf(stderr, "lab: the device: %s\n", reason->message);
+	drop_client(server);
+	if (listen_again(server, &err) < 0)
+		(void)fprintf(stderr, "lab: the device has no further machine: %s\n", err.message);
 }
 
+/* Others stay in the socket's queue: nobody listens until this one has gone. */
 static void on_client(void *userdata, int fd)
 {
 	struct lab_server *server = userdata;
 	nec_error err = NEC_ERROR_INIT;
 
-	if (server->client) {
-		fprintf(stderr, "lab-hypervisor: the device has a client already\n");
+	if (lab_vfio_user_new(server->loop, fd, server->dma, lab_ne_device_get_vfio(server->device),
+			      on_ended, server, &server->client, &err) < 0) {
+		(void)fprintf(stderr, "lab: the device: %s\n", err.message);
 		(void)close(fd);
 		return;
 	}
-	if (lab_vfio_user_new(server->loop, fd, server->dma, lab_ne_device_get_vfio(server->device),
-			      on_ended, server, &server->client, &err) < 0) {
-		fprintf(stderr, "lab-hypervisor: %s\n", err.message);
-		(void)close(fd);
-	}
+	nec_listener_free(TAKE_PTR(server->listener));
 }
 
 int lab_server_new(struct nec_loop *loop, const char *path, struct lab_dma *dma,
@@ -65,7 +76,7 @@ int lab_server_new(struct nec_loop *loop, const char *path, struct lab_dma *dma,
 	r = server->path ? nec_listen_unix(path, 0600, err) : nec_error_no_memory(err);
 	if (r >= 0) {
 		server->fd = r;
-		r = nec_listener_new(loop, r, on_client, server, &server->listener, err);
+		r = listen_again(server, err);
 	}
 	if (r < 0) {
 		lab_server_free(server);

@@ -8,8 +8,10 @@
 struct lab_server;
 
 /*
- * Listens at @path. While one is served others are turned away. When it goes the device is reset
- * and its memory forgotten. Returns 0 or a negative errno; @dma and @device stay the caller's.
+ * Listens at @path. While one is served others wait to be taken; one that follows at once is not
+ * turned away because the end of the last has not been noticed yet. When it goes the device is
+ * reset and its memory forgotten. Returns 0 or a negative errno; @dma and @device stay the
+ * caller's.
  */
 int lab_server_new(struct nec_loop *loop, const char *path, struct lab_dma *dma,
 		   struct lab_ne_device *device, struct lab_server **ret, nec_error *err);
