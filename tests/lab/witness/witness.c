@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NODES_MAX = 8 };
+enum { NODES_MAX = 8, POOL_CORES = 3 };
 
 struct cpus cpus;
 
@@ -139,6 +139,9 @@ static void note_core(const char *list, int node)
 		cpus.other_node = node;
 		return;
 	}
+	/* Enough for every rule; each CPU more takes its time whenever the pool is written. */
+	if (cpus.count == POOL_CORES)
+		return;
 	cpus.threads = parse_list(list, cpus.cores[cpus.count++], 8);
 	(void)snprintf(cpus.pool + used, sizeof(cpus.pool) - used, "%s%s", used ? "," : "", list);
 }
