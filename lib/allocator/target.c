@@ -133,6 +133,11 @@ static int check_row(const struct nec_host *host, const struct nec_ledger_row *r
 int nec_target_check(const struct nec_host *host, const struct nec_ledger *ledger,
 		     const struct nec_target *target, bool in_use, nec_error *err)
 {
+	if (target->set_pool && in_use && !target->pool[0])
+		return nec_error_set(err, NEC_E_ALLOCATOR_ENCLAVES, -EBUSY,
+				     "the CPU pool \"%s\" would be released, but enclaves are "
+				     "running or starting",
+				     host->pool.info.text);
 	if (target->set_pool && in_use)
 		return nec_error_set(
 			err, NEC_E_ALLOCATOR_ENCLAVES, -EBUSY,

@@ -434,6 +434,8 @@ static void enclaves__keep_the_pool_as_it_is(void **state)
 	       "starting");
 	assert_int_equal(nec_allocator_release(&context, &outcome, &err), -EBUSY);
 	assert_int_equal(err.code, NEC_E_ALLOCATOR_ENCLAVES);
+	assert_string_equal(err.message, "the CPU pool \"1,5\" would be released, but enclaves are "
+					 "running or starting");
 	assert_int_equal(fake_device_calls(fake, FAKE_WRITE_TEXT), writes);
 	/* Memory can be added, and what nobody uses can go. */
 	apply("memory_mib: 128\ncpu_count: 2\n");
