@@ -22,7 +22,7 @@
 #include "fake-device.h"
 #include "faults.h"
 
-enum { SEEDS = 8, SNAPSHOT_SIZE = 2048, YAML_SIZE = 256 };
+enum { SEEDS = 5, SNAPSHOT_SIZE = 2048, YAML_SIZE = 256 };
 
 /* ---- steps ---- */
 
