@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "fake-state.h"
+#include "leftovers.h"
 
 static const char *const call_names[FAKE_CALLS + 1] = {
 	[FAKE_OPEN_DEVICE] = "open_device",
@@ -179,20 +179,11 @@ void fake_device_detach(struct fake_device *fake)
 	free(fake);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	(void)remove(path);
-	return 0;
-}
-
 void fake_device_free(struct fake_device *fake)
 {
 	if (!fake)
 		return;
-	(void)nftw(fake->state->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(fake->state->root);
 	fake_device_detach(fake);
 }
 
@@ -302,12 +293,7 @@ enum fake_call fake_device_refused(struct fake_device *fake)
 
 unsigned int fake_open_fds(void)
 {
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	unsigned int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	return count - 3; /* ".", ".." and the folder itself */
+	return (unsigned int)open_descriptors();
 }
 
 static bool pages_are_free(const struct fake_state *state)

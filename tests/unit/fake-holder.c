@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake-holder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +15,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "leftovers.h"
 #include "test.h"
 
 struct fake_backend {
@@ -169,24 +169,6 @@ int fake_holder_set_up(void **state)
 	return nec_path_socket(&f->socket, NULL, "%s/%" PRIx64 ".sock", f->dir, FAKE_HOLDER_SLOT);
 }
 
-static void remove_folder(const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	char name[512];
-
-	while (dir && (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		(void)snprintf(name, sizeof(name), "%.200s/%s", path, entry->d_name);
-		if (unlink(name) < 0)
-			remove_folder(name);
-	}
-	if (dir)
-		(void)closedir(dir);
-	(void)rmdir(path);
-}
-
 static void close_one(int *fd)
 {
 	if (*fd >= 0)
@@ -212,7 +194,7 @@ int fake_holder_tear_down(void **state)
 	}
 	fake_holder_forget(f);
 	nec_frame_reader_free(&f->reader);
-	remove_folder(f->dir);
+	remove_tree(f->dir);
 	(void)munmap(f->world, sizeof(*f->world));
 	free(f);
 	return 0;

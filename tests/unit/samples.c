@@ -67,16 +67,6 @@ int sample_fd(const void *data, size_t size)
 	return fd;
 }
 
-size_t sample_open_fds(void)
-{
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count;
-}
-
 /* A legacy lz4 frame of literals only: the library that tests have does not write that format. */
 static void compress_lz4(struct nec_buffer *to, const uint8_t *data, size_t size)
 {

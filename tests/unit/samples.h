@@ -20,8 +20,6 @@ void sample_mkdir(const char *name);
 /* An unnamed file with these bytes. */
 int sample_fd(const void *data, size_t size);
 
-size_t sample_open_fds(void);
-
 /* Appends @data to @to in compressed form. */
 void sample_compress(struct nec_buffer *to, enum nec_compression compression, const void *data,
 		     size_t size);

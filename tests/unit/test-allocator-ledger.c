@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,18 +11,10 @@
 #include "allocator/ledger.h"
 #include "base/files.h"
 #include "faults.h"
+#include "leftovers.h"
 
 static char root[64];
 static struct nec_device device;
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	(void)remove(path);
-	return 0;
-}
 
 static int set_up(void **state)
 {
@@ -43,7 +34,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	(void)close(device.root_fd);
-	(void)nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(root);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "image/describe.h"
 #include "image/eif.h"
 #include "image/signature.h"
+#include "leftovers.h"
 #include "samples.h"
 
 #define INPUTS  NEC_TEST_DATA "/eif/inputs/"
@@ -59,16 +60,6 @@ static int teardown(void **state)
 {
 	nec_context_free(context);
 	return sample_remove_folder(state);
-}
-
-static size_t entries_in_folder(void)
-{
-	cleanup_closedir DIR *dir = opendir(sample_folder);
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count - 2;
 }
 
 /* The options that the images of the test data were made with. */
@@ -379,7 +370,7 @@ static void signing__with_a_wrong_key_fails_before_the_work(void **state)
 	options.kernel = "/nowhere";
 	assert_true(build(&options, &err) < 0);
 	assert_int_equal(err.code, NEC_E_PRIVATE_KEY);
-	assert_int_equal(entries_in_folder(), 0);
+	assert_int_equal(count_entries(sample_folder), 0);
 }
 
 static void failure__leaves_nothing(void **state)
@@ -444,7 +435,7 @@ static void failure__leaves_nothing(void **state)
 
 	(void)state;
 	(void)build(&cases[0].options, NULL); /* whatever is loaded once is loaded now */
-	fds = sample_open_fds();
+	fds = open_descriptors();
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct nec_build_options options = cases[i].options;
 		nec_error err = NEC_ERROR_INIT;
@@ -455,8 +446,8 @@ static void failure__leaves_nothing(void **state)
 		if (!strstr(err.message, cases[i].word))
 			fail_msg("case %zu: %s", i, err.message);
 		assert_int_equal(err.code, cases[i].code);
-		assert_int_equal(entries_in_folder(), 0);
-		assert_int_equal(sample_open_fds(), fds);
+		assert_int_equal(count_entries(sample_folder), 0);
+		assert_int_equal(open_descriptors(), fds);
 	}
 }
 
@@ -468,7 +459,7 @@ static void failure__keeps_what_was_there(void **state)
 	sample_write_text("image.eif", "old");
 	options.manifest = "/nowhere/manifest";
 	assert_true(build(&options, NULL) < 0);
-	assert_int_equal(entries_in_folder(), 1);
+	assert_int_equal(count_entries(sample_folder), 1);
 	options.manifest = NULL;
 	options.output = "/nowhere/image.eif";
 	assert_true(build(&options, NULL) < 0);
@@ -486,22 +477,22 @@ static void cancel__at_any_point_leaves_nothing(void **state)
 	(void)state;
 	assert_int_equal(build(&options, NULL), 0);
 	assert_int_equal(unlink(options.output), 0);
-	fds = sample_open_fds();
+	fds = open_descriptors();
 	options.pcr_json = sample_path("pcr.json");
 	options.manifest = sample_path("manifest.json");
 	for (point = 1; r < 0 && point < 1000; point++) {
 		cancel = 0;
 		reports_until_cancel = point;
 		r = build(&options, &err);
-		assert_int_equal(sample_open_fds(), fds);
+		assert_int_equal(open_descriptors(), fds);
 		if (r == 0)
 			break;
 		assert_int_equal(r, -ECANCELED);
 		assert_int_equal(err.code, NEC_E_CANCELLED);
-		assert_int_equal(entries_in_folder(), 0);
+		assert_int_equal(count_entries(sample_folder), 0);
 	}
 	assert_true(point > 3);
-	assert_int_equal(entries_in_folder(), 3);
+	assert_int_equal(count_entries(sample_folder), 3);
 }
 
 #define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -2,6 +2,7 @@
 #include "eif-make.h"
 
 #include "base/error.h"
+#include "leftovers.h"
 
 #define FOLDER (S_IFDIR | 0755)
 #define REG    (S_IFREG | 0644)
@@ -441,16 +442,6 @@ static void any__changed_byte_is_a_difference(void **state)
 		}
 		b.data[i] ^= 0x20;
 	}
-}
-
-static size_t open_descriptors(void)
-{
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count;
 }
 
 static void failures__leave_nothing_behind(void **state)

@@ -3,6 +3,7 @@
 
 #include "base/cursor.h"
 #include "base/error.h"
+#include "leftovers.h"
 
 /* Changes to make to x86-2rd.eif, and the findings or the error that follow. */
 struct patch {
@@ -317,16 +318,6 @@ static void reader__does_not_wait_for_a_fifo(void **state)
 	assert_int_equal(nec_eif_open(NULL, path, &eif, NULL), -EINVAL);
 	(void)unlink(path);
 	(void)rmdir(folder);
-}
-
-static size_t open_descriptors(void)
-{
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count;
 }
 
 static void reader__leaves_no_descriptor_behind(void **state)

@@ -3,7 +3,6 @@
  * launches that are refused before anything is done. tests/e2e/api.c has whole launches. */
 #include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -16,6 +15,7 @@
 
 #include "fake-holder.h"
 #include "faults.h"
+#include "leftovers.h"
 
 static const char sample_image[] =
 	"{\"ImageName\":\"hello\",\"ImageVersion\":\"v1\",\"Metadata\":{}}";
@@ -453,16 +453,6 @@ static int try_list(void)
 	return r;
 }
 
-static size_t count_fds(void)
-{
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count;
-}
-
 static void calls__survive_that_memory_runs_out(void **state)
 {
 	static int (*const calls[])(void) = { try_find, try_list };
@@ -475,14 +465,14 @@ static void calls__survive_that_memory_runs_out(void **state)
 
 		assert_int_equal(calls[i](), 0); /* libraries are loaded */
 		do {
-			size_t fds = count_fds();
+			size_t fds = open_descriptors();
 			int r;
 
 			err = (nec_error)NEC_ERROR_INIT;
 			fault_arm(FAULT_MEMORY, ++number, ENOMEM);
 			r = calls[i]();
 			refused = fault_disarm();
-			assert_int_equal(count_fds(), fds);
+			assert_int_equal(open_descriptors(), fds);
 			if (r < 0 && r != -ENOMEM)
 				fail_msg("allocation %d: %s", number, err.message);
 			failures += r < 0;

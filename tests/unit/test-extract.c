@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eif-make.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/folder.h"
 #include "image/unpack.h"
+#include "leftovers.h"
 
 #define FOLDER (S_IFDIR | 0755)
 #define REG    (S_IFREG | 0644)
@@ -69,22 +69,6 @@ static void assert_text(const char *path, const void *text, size_t size)
 		fail_msg("%s", err.message);
 	assert_int_equal(found.size, size);
 	assert_memory_equal(found.data, text, size);
-}
-
-static size_t count_entries(const char *path)
-{
-	cleanup_closedir DIR *dir = opendir(path);
-	size_t count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	return count - 2;
-}
-
-static size_t open_descriptors(void)
-{
-	return count_entries("/proc/self/fd");
 }
 
 static struct stat stat_of(const char *path)

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "faults.h"
+#include "leftovers.h"
 
 static const char clean[] = NEC_TEST_DATA "/lint/clean.eif";
 static const char autologin[] = NEC_TEST_DATA "/lint/autologin.eif";
@@ -28,16 +29,6 @@ static int leave_place(void **state)
 {
 	(void)state;
 	return chdir("/") == 0 && rmdir(place) == 0 ? 0 : -1;
-}
-
-static size_t count_entries(const char *path)
-{
-	cleanup_closedir DIR *dir = opendir(path);
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count - 2;
 }
 
 static int lint(const char *file, nec_error *err)
@@ -98,7 +89,7 @@ static void fail_each_call(enum fault_family family, int error, int (*work)(nec_
 	int number = 0;
 
 	do {
-		size_t fds = count_entries("/proc/self/fd");
+		size_t fds = open_descriptors();
 		nec_error err = NEC_ERROR_INIT;
 		int r;
 
@@ -108,7 +99,7 @@ static void fail_each_call(enum fault_family family, int error, int (*work)(nec_
 		/* A file that cannot be read or made is never passed over. */
 		if (refused && family == FAULT_FILES && r == 0)
 			fail_msg("call %d was refused, and all is well", number);
-		assert_int_equal(count_entries("/proc/self/fd"), fds);
+		assert_int_equal(open_descriptors(), fds);
 		assert_int_equal(count_entries(place), 0);
 		if (r < 0 && (err.code == NEC_E_NONE || err.message[0] == '\0'))
 			fail_msg("call %d fails without a word", number);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "image/lint.h"
+#include "leftovers.h"
 
 static const int64_t start_of_2026 = INT64_C(1767225600);
 
@@ -408,16 +409,6 @@ static void memory__minimum_is_what_the_checks_let_pass(void **state)
 	assert_int_equal(lint_bytes(image.data, image.size, &options, &lint, NULL), 0);
 	assert_int_equal(nec_lint_count(lint, NEC_SEVERITY_ERROR), 1);
 	nec_lint_free(lint);
-}
-
-static size_t open_descriptors(void)
-{
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count;
 }
 
 static void failures__leave_nothing_behind(void **state)

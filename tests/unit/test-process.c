@@ -8,6 +8,7 @@
 #include <sys/time.h>
 
 #include "base/process.h"
+#include "leftovers.h"
 
 static volatile int cancelled;
 
@@ -15,16 +16,6 @@ static void raise_cancel(int number)
 {
 	(void)number;
 	cancelled = 1;
-}
-
-static size_t open_fds(void)
-{
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count;
 }
 
 static int run_shell(const char *command, const void *input, size_t input_size,
@@ -40,14 +31,14 @@ static int run_shell(const char *command, const void *input, size_t input_size,
 		.output_limit = 1000,
 	};
 	nec_context *context = NULL;
-	size_t fds = open_fds();
+	size_t fds = open_descriptors();
 	int r;
 
 	assert_int_equal(nec_context_new(&context, NULL), 0);
 	nec_context_set_cancel(context, &cancelled);
 	r = nec_process_run(context, &process, err);
 	nec_context_free(context);
-	assert_int_equal(open_fds(), fds);
+	assert_int_equal(open_descriptors(), fds);
 	return r;
 }
 

@@ -5,27 +5,17 @@
  */
 #include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/files.h"
 #include "faults.h"
 #include "image/eif.h"
+#include "leftovers.h"
 #include "samples.h"
 
 #define KEYS     NEC_TEST_DATA "/keys/"
 #define UNSIGNED NEC_TEST_DATA "/eif/x86-2rd.eif"
-
-static size_t files_in_folder(void)
-{
-	cleanup_closedir DIR *dir = opendir(sample_folder);
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count - 2;
-}
 
 static void copy_image(struct nec_buffer *image)
 {
@@ -40,7 +30,7 @@ static void assert_whole(int result, const struct nec_buffer *before)
 	cleanup_eif nec_eif *eif = NULL;
 
 	assert_int_equal(nec_file_read_all(sample_path("image.eif"), 1 << 20, &after, NULL), 0);
-	assert_int_equal(files_in_folder(), 1);
+	assert_int_equal(count_entries(sample_folder), 1);
 	if (result < 0) {
 		assert_int_equal(after.size, before->size);
 		assert_memory_equal(after.data, before->data, after.size);
@@ -58,7 +48,7 @@ static bool sign_with_fault(int number, bool memory, int error, const char *comm
 	cleanup_buffer struct nec_buffer before = { 0 };
 	nec_error err = NEC_ERROR_INIT;
 	const char *path = sample_path("image.eif");
-	size_t fds = sample_open_fds();
+	size_t fds = open_descriptors();
 	bool refused;
 	int r;
 
@@ -69,7 +59,7 @@ static bool sign_with_fault(int number, bool memory, int error, const char *comm
 	fault_arm(memory ? FAULT_MEMORY : FAULT_FILES, number, error);
 	r = nec_eif_sign(NULL, path, NULL, &options, NULL, &err);
 	refused = fault_disarm();
-	assert_int_equal(sample_open_fds(), fds);
+	assert_int_equal(open_descriptors(), fds);
 	assert_whole(r, &before);
 	if (r < 0)
 		assert_true(err.code != NEC_E_NONE && err.message[0] != '\0');

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "image/signature.h"
 #include "image/signer.h"
+#include "leftovers.h"
 
 /* 2026-09-21, when the test certificates but the expired and the future one are valid. */
 static const int64_t now = 1790000000;
@@ -46,16 +47,6 @@ static const char *copy_image(const char *file)
 	eif_load(file, &image);
 	sample_write("image.eif", image.data, image.size);
 	return sample_path("image.eif");
-}
-
-static size_t files_in_folder(void)
-{
-	cleanup_closedir DIR *dir = opendir(sample_folder);
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	return count - 2;
 }
 
 /* Everything about it is right, and it is signed with that certificate. */
@@ -103,7 +94,7 @@ static void sign__works_with_each_curve_and_image(void **state)
 			assert_int_equal(
 				nec_certificate_measure(signers[j].certificate, pcr8, NULL), 0);
 			assert_memory_equal(result.pcr8, pcr8, NEC_PCR_SIZE);
-			assert_int_equal(files_in_folder(), 1);
+			assert_int_equal(count_entries(sample_folder), 1);
 		}
 	}
 }
@@ -262,17 +253,17 @@ static void assert_refused_by(nec_context *context, const char *file,
 	cleanup_buffer struct nec_buffer after = { 0 };
 	const char *path = copy_image(file);
 	nec_error err = NEC_ERROR_INIT;
-	size_t fds = sample_open_fds();
+	size_t fds = open_descriptors();
 	int r = nec_eif_sign(context, path, NULL, options, NULL, &err);
 
 	if (r != result || err.code != code || !strstr(err.message, message))
 		fail_msg("%d, %s: \"%s\"", r, nec_error_name(err.code), err.message);
-	assert_int_equal(sample_open_fds(), fds);
+	assert_int_equal(open_descriptors(), fds);
 	eif_load(file, &before);
 	assert_int_equal(nec_file_read_all(path, 1 << 20, &after, NULL), 0);
 	assert_int_equal(before.size, after.size);
 	assert_memory_equal(before.data, after.data, after.size);
-	assert_int_equal(files_in_folder(), 1);
+	assert_int_equal(count_entries(sample_folder), 1);
 }
 
 static void assert_refused(const char *certificate, const char *key, const char *command,
@@ -523,7 +514,7 @@ static void command__is_not_run_when_its_work_cannot_be_used(void **state)
 				      &options, NULL, &err),
 			 -EBADMSG);
 	assert_int_equal(err.code, NEC_E_EIF_CRC);
-	assert_int_equal(files_in_folder(), 0);
+	assert_int_equal(count_entries(sample_folder), 0);
 }
 
 static void command__is_refused_when_another_key_signed(void **state)
@@ -624,7 +615,7 @@ static void kill__leaves_everything_as_it_was(void **state)
 		assert_int_equal(before.size, after.size);
 		assert_memory_equal(before.data, after.data, after.size);
 		if (has_unnamed_files())
-			assert_int_equal(files_in_folder(), 1);
+			assert_int_equal(count_entries(sample_folder), 1);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "faults.h"
 #include "image/ramdisk.h"
 #include "image/source.h"
+#include "leftovers.h"
 #include "sample-image.h"
 
 /* The whole way: source, tree, user, ramdisk, and the ramdisk read again. */
@@ -47,14 +48,14 @@ static void fail_each_call(enum fault_family family, int error, const char *sour
 	int number = 0;
 
 	while (refused) {
-		size_t fds = sample_open_fds();
+		size_t fds = open_descriptors();
 		nec_error err = NEC_ERROR_INIT;
 		int r;
 
 		fault_arm(family, ++number, error);
 		r = build_and_read(source, out, &err);
 		refused = fault_disarm();
-		assert_int_equal(sample_open_fds(), fds);
+		assert_int_equal(open_descriptors(), fds);
 		if (r < 0)
 			assert_true(err.code != NEC_E_NONE && err.message[0] != '\0');
 		if (r < 0 && family == FAULT_MEMORY)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "leftovers.h"
 #include "sample-image.h"
 #include "test.h"
 
@@ -59,17 +60,17 @@ static void assert_loads(const char *architecture)
 static void assert_fails(const char *architecture, const char *reference, enum nec_error_code code,
 			 const char *words)
 {
-	size_t fds = sample_open_fds();
+	size_t fds = open_descriptors();
 	nec_error err = NEC_ERROR_INIT;
 
 	nec_tree_free(TAKE_PTR(tree));
-	fds = sample_open_fds();
+	fds = open_descriptors();
 	assert_true(load(architecture, reference, &err) < 0);
 	if (err.code != code || !strstr(err.message, words))
 		fail_msg("%s: \"%s\" does not say \"%s\"", nec_error_name(err.code), err.message,
 			 words);
 	nec_tree_free(TAKE_PTR(tree));
-	assert_int_equal(sample_open_fds(), fds);
+	assert_int_equal(open_descriptors(), fds);
 }
 
 static void assert_file(const char *path, const char *text)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "leftovers.h"
 #include "samples.h"
 #include "test.h"
 
@@ -300,7 +301,7 @@ static void folder_file__is_not_read_through_a_symlink_on_the_way(void **state)
 
 static void tree__closes_what_it_was_given(void **state)
 {
-	size_t before = sample_open_fds();
+	size_t before = open_descriptors();
 	struct nec_tree *other;
 
 	(void)state;
@@ -309,12 +310,12 @@ static void tree__closes_what_it_was_given(void **state)
 	assert_int_equal(nec_tree_add_file(other, nec_tree_root(other), "x", 0600,
 					   sample_path("file"), NULL),
 			 0);
-	assert_int_equal(sample_open_fds(), before + 1);
+	assert_int_equal(open_descriptors(), before + 1);
 	assert_int_equal(nec_tree_add_file(other, nec_tree_root(other), "x", 0600,
 					   sample_path("none"), NULL),
 			 -ENOENT);
 	nec_tree_free(other);
-	assert_int_equal(sample_open_fds(), before);
+	assert_int_equal(open_descriptors(), before);
 }
 
 static void count_warning(void *userdata, const char *text)

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/listener.h"
 #include "base/unix-socket.h"
+#include "leftovers.h"
 
 static char dir[64];
 static char path[96];
@@ -212,18 +213,6 @@ static void listener__waits_while_descriptors_have_run_out(void **state)
 	nec_loop_free(accepting.loop);
 	(void)close(client);
 	(void)close(fd);
-}
-
-/* The number of descriptors that this process has open. */
-static size_t open_descriptors(void)
-{
-	cleanup_closedir DIR *entries = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(entries);
-	while (readdir(entries))
-		count++;
-	return count;
 }
 
 static void descriptor__arrives_with_its_bytes_and_close_on_exec(void **state)

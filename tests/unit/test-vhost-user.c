@@ -2,7 +2,6 @@
 /* The vhost-user back end, with a front end that does as QEMU does, and ones that do not. */
 #include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "fake-guest.h"
+#include "leftovers.h"
 #include "sim/vhost-user-internal.h"
 #include "sim/vsock-internal.h"
 
@@ -30,17 +30,6 @@ struct fixture {
 	int ended_with; /* 0 when the front end closed it */
 	size_t fds;     /* open before there was a back end */
 };
-
-static size_t count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count;
-}
 
 static int open_host(void *userdata, const struct nec_vsock_call *call, bool *hold)
 {
@@ -71,7 +60,7 @@ static int set_up(void **state)
 
 	*state = f;
 	f->host = -1;
-	f->fds = count_fds();
+	f->fds = open_descriptors();
 	if (nec_loop_new(&f->loop, NULL) < 0 ||
 	    nec_vsock_new(f->loop, FAKE_GUEST_CID, &host, &f->vsock, NULL) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -103,7 +92,7 @@ static int tear_down(void **state)
 	if (f->host >= 0)
 		(void)close(f->host);
 	/* Whatever the test did, no descriptor of a message is left. */
-	clean = count_fds() == f->fds;
+	clean = open_descriptors() == f->fds;
 	free(f);
 	return clean ? 0 : -1;
 }

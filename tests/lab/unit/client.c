@@ -2,13 +2,14 @@
 /* The tests' client of the device. */
 #include "client.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+
+#include "leftovers.h"
 
 enum {
 	REG_ENABLE = 0x0,
@@ -26,17 +27,6 @@ static const char capabilities[] =
 	"\"pgsize\": 4096}, \"write_multiple\": true}}";
 
 /* ---- life ---- */
-
-size_t client_count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count;
-}
 
 static void on_ended(void *userdata, const nec_error *err)
 {
@@ -89,7 +79,7 @@ int client_set_up(void **state)
 	int pair[2];
 
 	*state = client;
-	client->fds = client_count_fds();
+	client->fds = open_descriptors();
 	if (make_memory(client) < 0 || make_device(client) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
@@ -133,7 +123,7 @@ int client_tear_down(void **state)
 		(void)close(client->vectors[i]);
 	(void)close(client->fd);
 	/* Whatever the test did, no descriptor of a message is left, and nothing runs. */
-	clean = clean && client_count_fds() == client->fds;
+	clean = clean && open_descriptors() == client->fds;
 	free(client);
 	return clean ? 0 : -1;
 }

@@ -50,8 +50,6 @@ struct client_reply {
 	uint16_t padding1[3];
 };
 
-size_t client_count_fds(void);
-
 /* For cmocka: the connection is there, nothing is said yet. Tearing down fails when anything is
  * left open. */
 int client_set_up(void **state);

@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "faults.h"
 #include "image/eif-format.h"
+#include "leftovers.h"
 
 static void life__is_the_one_that_was_recorded(void **state)
 {
@@ -305,7 +306,7 @@ static void check_failures(struct client *client, enum fault_family family, int 
 
 	for (int n = 1; failed; n++) {
 		struct lab_ne_commands commands = lab_hypervisor_get_commands(client->hypervisor);
-		size_t fds = client_count_fds();
+		size_t fds = open_descriptors();
 		int r;
 
 		put_image(client);
@@ -315,7 +316,7 @@ static void check_failures(struct client *client, enum fault_family family, int 
 		assert_int_equal(r, failed ? -error : 0);
 		assert_int_equal(client->runner->running, !failed);
 		commands.reset(commands.userdata);
-		assert_int_equal(client_count_fds(), fds);
+		assert_int_equal(open_descriptors(), fds);
 		assert_int_equal(lab_slots_count(&client->hypervisor->slots), 0);
 		assert_true(n < 100);
 		assert_true(failed || n > 1);

@@ -5,7 +5,6 @@
  */
 #include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/unix-socket.h"
+#include "leftovers.h"
 #include "runner.h"
 #include "sim/machine.h"
 #include "switch.h"
@@ -74,17 +74,6 @@ static int be_machine(int argc, char **argv)
 
 /* ---- the fixture ---- */
 
-static size_t count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count;
-}
-
 static void on_ended(void *userdata, uint64_t slot_uid)
 {
 	struct fixture *f = userdata;
@@ -114,7 +103,7 @@ static int set_up(void **state)
 	struct lab_runner_events events = { .userdata = f, .ended = on_ended };
 
 	*state = f;
-	f->fds = count_fds();
+	f->fds = open_descriptors();
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/nec-runner-XXXXXX");
 	if (!mkdtemp(f->dir) || make_path(f) < 0)
 		return -1;
@@ -137,7 +126,7 @@ static int tear_down(void **state)
 	lab_runner_free(f->runner);
 	nec_loop_free(f->loop);
 	(void)close(f->image);
-	if (waitpid(-1, NULL, WNOHANG) != -1 || count_fds() != f->fds)
+	if (waitpid(-1, NULL, WNOHANG) != -1 || open_descriptors() != f->fds)
 		r = -1;
 	(void)snprintf(qemu, sizeof(qemu), "%s/%s", f->path,
 		       nec_machine_program(nec_arch_of_machine()));
@@ -292,7 +281,7 @@ static void start__fails_as_a_whole_when_descriptors_run_out(void **state)
 	const struct lab_enclave_spec spec = spec_of(f);
 	struct rlimit before;
 	struct rlimit limit;
-	size_t open_before = count_fds();
+	size_t open_before = open_descriptors();
 	int lowest = dup(STDIN_FILENO);
 	int r = -1;
 
@@ -305,7 +294,7 @@ static void start__fails_as_a_whole_when_descriptors_run_out(void **state)
 		r = lab_runner_start(f->runner, &spec, NULL);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 		if (r < 0) {
-			assert_int_equal(count_fds(), open_before);
+			assert_int_equal(open_descriptors(), open_before);
 			assert_int_equal(console_of(f, CID), -ENOENT);
 		}
 	}

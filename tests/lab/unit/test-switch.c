@@ -2,7 +2,6 @@
 /* The lab's vsock between fake guests: a parent VM, two enclaves, and programs of this machine. */
 #include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/unix-socket.h"
 #include "fake-guest.h"
+#include "leftovers.h"
 #include "sim/vhost-user-internal.h"
 #include "sim/vsock-internal.h"
 #include "switch.h"
@@ -43,17 +43,6 @@ struct fixture {
 	struct nec_vsock *vsock; /* of the first */
 };
 
-static size_t count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count;
-}
-
 static void attach(struct fake_guest *guest, struct nec_vsock *vsock)
 {
 	fake_guest_init(guest);
@@ -68,7 +57,7 @@ static int set_up(void **state)
 	struct nec_vsock *second;
 
 	*state = f;
-	f->fds = count_fds();
+	f->fds = open_descriptors();
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/nec-switch-XXXXXX");
 	if (!mkdtemp(f->dir) || nec_loop_new(&f->loop, NULL) < 0)
 		return -1;
@@ -94,7 +83,7 @@ static int tear_down(void **state)
 	fake_guest_free(&f->first);
 	fake_guest_free(&f->second);
 	r = rmdir(f->dir); /* its sockets are gone */
-	if (count_fds() != f->fds)
+	if (open_descriptors() != f->fds)
 		r = -1;
 	free(f);
 	return r;
