@@ -345,6 +345,20 @@ static int crash(struct lab_hypervisor *hypervisor, const struct words *words, c
 	return 0;
 }
 
+/* regions NUMBER: what slots may have that come from now on */
+static int limit_regions(struct lab_hypervisor *hypervisor, const struct words *words,
+			 cJSON *answer)
+{
+	uint64_t number;
+
+	(void)answer;
+	if (words->count != 2 || !parse_number(words->word[1], LAB_MAX_REGIONS, &number) ||
+	    number == 0)
+		return -EINVAL;
+	hypervisor->slots.max_regions = (uint32_t)number;
+	return 0;
+}
+
 /* interrupt 0|1: one that has no reason */
 static int interrupt(struct lab_hypervisor *hypervisor, const struct words *words, cJSON *answer)
 {
@@ -363,7 +377,7 @@ static const struct {
 } commands[] = {
 	{ "status", status }, { "log", list_log },        { "fault", add_fault },
 	{ "refuse", refuse }, { "clear", clear },         { "forget", forget },
-	{ "crash", crash },   { "interrupt", interrupt },
+	{ "crash", crash },   { "interrupt", interrupt }, { "regions", limit_regions },
 };
 
 static int run(struct lab_hypervisor *hypervisor, const struct words *words, cJSON *answer)

@@ -186,6 +186,19 @@ static void interrupts__come_without_reason(void **state)
 	assert_int_equal(client_take_interrupts(client, 0), 1);
 }
 
+static void regions__are_limited_as_asked(void **state)
+{
+	struct client *client = *state;
+	uint64_t uid;
+
+	uid = client_alloc(client);
+	expect(client, "regions 1", ok);
+	assert_int_equal(client_add_memory(client, uid, 2 * MIB, 2 * MIB), 0);
+	assert_int_equal(client_add_memory(client, uid, 8 * MIB, 2 * MIB), -E2BIG);
+	expect(client, "regions 2", ok);
+	assert_int_equal(client_add_memory(client, uid, 8 * MIB, 2 * MIB), 0);
+}
+
 static void lines__that_make_no_sense_are_refused(void **state)
 {
 	static const char invalid[] = "{\"error\":\"Invalid argument\",\"ok\":false}\n";
@@ -216,6 +229,9 @@ static void lines__that_make_no_sense_are_refused(void **state)
 		"refuse slot 1 1",
 		"crash",
 		"crash 1 2",
+		"regions",
+		"regions 0",
+		"regions 65537",
 		"interrupt",
 		"interrupt 2",
 		"a b c d e f g h i",
@@ -382,6 +398,7 @@ int main(void)
 		TEST(refusals__come_as_often_as_asked),
 		TEST(crash__ends_an_enclave_by_cid_or_slot),
 		TEST(interrupts__come_without_reason),
+		TEST(regions__are_limited_as_asked),
 		TEST(lines__that_make_no_sense_are_refused),
 		TEST(callers__say_many_lines_in_pieces),
 		TEST(callers__with_endless_lines_are_sent_away),
