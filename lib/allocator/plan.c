@@ -260,38 +260,58 @@ static uint64_t reserved_pages(const struct planner *planner, const struct nec_h
 	return pages < row->total ? pages : row->total;
 }
 
-/* Of these, what no entry before took. */
-static uint64_t at_hand(const struct planner *planner, const struct nec_hugepages *row)
+static uint64_t count_taken(const struct planner *planner, const struct nec_hugepages *row)
 {
-	uint64_t pages = reserved_pages(planner, row);
+	uint64_t pages = 0;
 
 	for (size_t i = 0; i < planner->plan->part_count; i++)
 		if (planner->plan->parts[i].page_bytes == row->page_bytes)
-			pages -= planner->plan->parts[i].at_hand;
+			pages += planner->plan->parts[i].at_hand;
 	return pages;
+}
+
+/* Of these, what no entry before took. */
+static uint64_t at_hand(const struct planner *planner, const struct nec_hugepages *row)
+{
+	return reserved_pages(planner, row) - count_taken(planner, row);
+}
+
+/* The same, of the reservation that stands. */
+static uint64_t standing(const struct planner *planner, const struct nec_hugepages *row)
+{
+	const struct nec_ledger_row *ours = ledger_row(planner, row);
+	uint64_t pages = ours ? ours->ours + ours->found : 0;
+	uint64_t taken = count_taken(planner, row);
+
+	pages = pages < row->total ? pages : row->total;
+	return pages > taken ? pages - taken : 0;
+}
+
+/* One part for each size of an entry. */
+static struct nec_plan_part *find_part(struct nec_allocator_plan *plan, size_t entry,
+				       uint64_t page_bytes)
+{
+	for (size_t i = 0; i < plan->part_count; i++)
+		if (plan->parts[i].entry == entry && plan->parts[i].page_bytes == page_bytes)
+			return &plan->parts[i];
+	plan->parts[plan->part_count] = (struct nec_plan_part){
+		.entry = entry,
+		.page_bytes = page_bytes,
+	};
+	return &plan->parts[plan->part_count++];
 }
 
 static void add_part(struct planner *planner, size_t entry, uint64_t page_bytes, uint64_t ready,
 		     uint64_t to_make)
 {
-	struct nec_allocator_plan *plan = planner->plan;
-
-	struct nec_plan_part *last = &plan->parts[plan->part_count - (plan->part_count > 0)];
+	struct nec_plan_part *part;
 
 	if (ready + to_make == 0)
 		return;
-	plan->make_bytes += to_make * page_bytes;
-	if (plan->part_count > 0 && last->entry == entry && last->page_bytes == page_bytes) {
-		last->at_hand += ready;
-		last->to_make += to_make;
-		return;
-	}
-	plan->parts[plan->part_count++] = (struct nec_plan_part){
-		.entry = entry,
-		.page_bytes = page_bytes,
-		.at_hand = ready,
-		.to_make = to_make,
-	};
+	part = find_part(planner->plan, entry, page_bytes);
+	part->at_hand += ready;
+	part->to_make += to_make;
+	planner->plan->make_bytes += to_make * page_bytes;
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -317,22 +337,23 @@ static bool take_coarse(struct planner *planner, size_t index, uint64_t left)
 		    at_hand(planner, row) < pages)
 			continue;
 		add_part(planner, index, row->page_bytes, pages, 0);
-		planner->plan->parts[planner->plan->part_count - 1].coarse += pages;
+		find_part(planner->plan, index, row->page_bytes)->coarse += pages;
 		return true;
 	}
 	return false;
 }
 
 /*
- * Pages that are there come first, the biggest that waste nothing; the rest is made of the smallest
- * size, which wastes least and which a machine that has been running can still make.
+ * Pages that are there, the biggest that waste nothing. Returns the smallest size that the entry
+ * can have; NULL when there is none.
  */
-static void plan_entry(struct planner *planner, size_t index)
+static const struct nec_hugepages *
+take_present(struct planner *planner, size_t index, uint64_t *left,
+	     uint64_t (*count)(const struct planner *planner, const struct nec_hugepages *row))
 {
 	const struct nec_allocator_entry *entry = &planner->config->entries[index];
 	const struct nec_hugepage_table *table = &planner->host->hugepages;
 	const struct nec_hugepages *smallest = NULL;
-	uint64_t left = entry->memory_mib ? entry->memory_mib << 20 : 1;
 
 	for (size_t i = table->count; i > 0; i--) {
 		const struct nec_hugepages *row = &table->rows[i - 1];
@@ -342,10 +363,27 @@ static void plan_entry(struct planner *planner, size_t index)
 		    (entry->page_bytes && entry->page_bytes != row->page_bytes))
 			continue;
 		smallest = row;
-		pages = smaller(left / row->page_bytes, at_hand(planner, row));
+		pages = smaller(*left / row->page_bytes, count(planner, row));
 		add_part(planner, index, row->page_bytes, pages, 0);
-		left -= pages * row->page_bytes;
+		*left -= pages * row->page_bytes;
 	}
+	return smallest;
+}
+
+/*
+ * Pages that are there come first, and of these those of the reservation: bigger ones that came
+ * since are somebody's, and what enclaves have could not be given back for them. The rest is made
+ * of the smallest size, which wastes least and which a machine that has been running can still
+ * make.
+ */
+static void plan_entry(struct planner *planner, size_t index)
+{
+	const struct nec_allocator_entry *entry = &planner->config->entries[index];
+	uint64_t left = entry->memory_mib ? entry->memory_mib << 20 : 1;
+	const struct nec_hugepages *smallest;
+
+	(void)take_present(planner, index, &left, standing);
+	smallest = take_present(planner, index, &left, at_hand);
 	if (!smallest) {
 		set_change(add_problem(planner->plan, NEC_E_REGION_PAGE_SIZE,
 				       "the kernel has no huge pages of %" PRIu64

@@ -383,6 +383,25 @@ static void ledger__pages_that_stand_in_for_smaller_ones_go_on_doing_so(void **s
 	expect_fit("node 0: 1-2; 2x4+0 1024x1+0 2x0+50");
 }
 
+static void ledger__pages_of_the_reservation_are_not_given_up_for_bigger_ones(void **state)
+{
+	struct nec_ledger ours = with_pages(0, FAKE_2M, 512, 0, 0);
+
+	(void)state;
+	boot(&(struct fake_machine){ .cores = 4,
+				     .huge = { { 0, FAKE_2M, 512 }, { 0, FAKE_1G, 1 } } });
+	make("memory_mib: 1024\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 1024x1+0");
+	ledger = &ours;
+	make("memory_mib: 1024\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x512+0");
+	/* For more they will do. */
+	make("memory_mib: 2050\ncpu_count: 1\n", 1024);
+	expect_fit("node 0: 1; 2x512+1 1024x1+0");
+	make("- {memory_mib: 1000, cpu_count: 1}\n- {memory_mib: 1000, cpu_count: 1}\n", 1024);
+	expect_fit("node 0: 1-2; 2x500+0 2x12+488");
+}
+
 static void memory__of_files_counts_as_free(void **state)
 {
 	struct nec_node_memory memory[NEC_PLAN_NODES_MAX] = {
@@ -447,6 +466,8 @@ int main(void)
 		cmocka_unit_test_teardown(ledger__node_of_the_reservation_comes_first, end),
 		cmocka_unit_test_teardown(
 			ledger__pages_that_stand_in_for_smaller_ones_go_on_doing_so, end),
+		cmocka_unit_test_teardown(
+			ledger__pages_of_the_reservation_are_not_given_up_for_bigger_ones, end),
 		cmocka_unit_test_teardown(memory__of_files_counts_as_free, end),
 		cmocka_unit_test_teardown(memory__of_a_node_is_read_from_the_kernel, end),
 	};
