@@ -121,9 +121,14 @@ static void close_pool_step(struct nec_ledger *ledger)
 	ledger->pool_to[0] = '\0';
 }
 
+/* The driver takes and keeps line breaks and tabs between numbers; the ledger has one line for it.
+ */
 static void set_text(char to[NEC_LEDGER_POOL_SIZE], const char *text)
 {
 	(void)snprintf(to, NEC_LEDGER_POOL_SIZE, "%s", text);
+	for (char *c = to; *c; c++)
+		if (*c < ' ')
+			*c = ' ';
 }
 
 int nec_change_set_pool(struct nec_change *change, const char *pool, nec_error *err)
@@ -146,7 +151,8 @@ int nec_change_set_pool(struct nec_change *change, const char *pool, nec_error *
 
 /*
  * Puts back what stood before the step, if it is ours to do: the pool is what the step was to make
- * of it, or, after a failure, none. A driver that is gone has given its CPUs back itself.
+ * of it, or, after a failure, none. A driver that is gone has given its CPUs back itself. A refusal
+ * may be a matter of the moment here, too: see put_back_pool().
  */
 static int restore_pool(struct nec_change *change, nec_error *err)
 {
@@ -164,7 +170,10 @@ static int restore_pool(struct nec_change *change, nec_error *err)
 		return 0;
 	if (now.info.state != NEC_POOL_EMPTY && !nec_cpu_pool_equal(now.info.text, ledger->pool_to))
 		return 0;
-	return nec_cpu_pool_write(change->device, ledger->pool_from, err);
+	r = nec_cpu_pool_write(change->device, ledger->pool_from, err);
+	if (r < 0 && r != -EBUSY)
+		r = nec_cpu_pool_write(change->device, ledger->pool_from, err);
+	return r;
 }
 
 /* Whether the new pool of an open step stands. */
@@ -419,7 +428,7 @@ static int recover_apply(struct nec_change *change, nec_error *err)
 	return r < 0 ? r : nec_change_finish(change, err);
 }
 
-static int recover(struct nec_change *change, nec_error *err)
+static int recover_work(struct nec_change *change, nec_error *err)
 {
 	switch (change->ledger.work) {
 	case NEC_LEDGER_IDLE:
@@ -432,6 +441,27 @@ static int recover(struct nec_change *change, nec_error *err)
 	}
 	change->recovery = NEC_ALLOCATOR_FINISHED;
 	return nec_change_finish(change, err);
+}
+
+/*
+ * What is in use by now stays, and the ledger says so: that is all that can be done, and no reason
+ * to refuse what comes next. A release that the driver did not let begin was none.
+ */
+static int recover(struct nec_change *change, nec_error *err)
+{
+	bool releasing = change->ledger.work == NEC_LEDGER_RELEASING;
+	nec_error why = NEC_ERROR_INIT;
+	int r = recover_work(change, &why);
+
+	if (r == -EBUSY && change->ledger.work == NEC_LEDGER_IDLE) {
+		nec_warn(change->context, "%s", why.message);
+		if (releasing && change->ledger.pool_ours)
+			change->recovery = NEC_ALLOCATOR_UNDONE;
+		return 0;
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r;
 }
 
 static int load(struct nec_change *change, nec_error *err)

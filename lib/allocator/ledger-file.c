@@ -149,10 +149,13 @@ int nec_ledger_set_aside(const struct nec_device *device, nec_error *err)
 /* Returns an fd of it. */
 static int make_folder(const struct nec_device *device, nec_error *err)
 {
-	int r = mkdirat(device->root_fd, below_root, 0755) < 0 ? -errno : 0;
+	int r = mkdirat(device->root_fd, below_root, 0711) < 0 ? -errno : 0;
 
-	/* Whatever the umask: anybody may look. */
-	if (r == 0 && fchmodat(device->root_fd, below_root, 0755, 0) < 0)
+	/*
+	 * Whatever the umask: anybody may look at the file. Who could open the folder could lock
+	 * it, and keep the daemon from replacing its dead socket.
+	 */
+	if (r == 0 && fchmodat(device->root_fd, below_root, 0711, 0) < 0)
 		r = -errno;
 	if (r == 0 || r == -EEXIST)
 		r = open_folder(device);

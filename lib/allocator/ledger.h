@@ -13,7 +13,7 @@
 #include "host/cpulist.h"
 #include "host/device.h"
 
-#define NEC_ALLOCATOR_DIR   "/run/nec-allocator" /* 0755; never /run/nitro_enclaves, the group's */
+#define NEC_ALLOCATOR_DIR   "/run/nec-allocator" /* 0711; never /run/nitro_enclaves, the group's */
 #define NEC_ALLOCATOR_STATE NEC_ALLOCATOR_DIR "/state"
 
 enum {

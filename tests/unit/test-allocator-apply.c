@@ -396,6 +396,35 @@ static void pool__comes_back_when_the_driver_refuses_the_new_one(void **state)
 	assert_false(has_file(NEC_ALLOCATOR_STATE));
 }
 
+static void pool__comes_back_at_the_second_try(void **state)
+{
+	(void)state;
+	boot(&(struct fake_machine){
+		.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } } });
+	set_memory(0, 128);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, FAKE_POOL_LOST);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 3, EBUSY);
+	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EIO);
+	assert_int_equal(err.code, NEC_E_ALLOCATOR_POOL);
+	expect_machine("3,7;");
+	assert_false(has_file(NEC_ALLOCATOR_STATE));
+}
+
+/* The driver takes that, and keeps it as it is. */
+static void pool__of_several_lines_is_one_in_the_ledger(void **state)
+{
+	(void)state;
+	boot(&(struct fake_machine){
+		.cores = 4, .threads = 2, .pool = "3,\n\t7", .huge = { { 0, FAKE_2M, 0 } } });
+	set_memory(0, 128);
+	apply("memory_mib: 64\ncpu_pool: 1,5\n");
+	apply("memory_mib: 64\ncpu_pool: 1,5\n");
+	assert_int_equal(outcome.recovery, NEC_ALLOCATOR_NOTHING);
+	assert_false(outcome.changed);
+	release();
+	expect_machine("3,7;");
+}
+
 /* ---- enclaves that run ---- */
 
 static int start_enclave(void)
@@ -707,6 +736,58 @@ static void recovery__of_a_damaged_file_takes_no_page_for_ours(void **state)
 	expect_machine("1,5; 0:2x32");
 }
 
+/* What is left of a process that was killed when it had begun that, and had added so many pages. */
+static void be_killed(enum nec_ledger_work work, uint64_t pages)
+{
+	struct nec_change change = NEC_CHANGE_INIT;
+	uint64_t got = 0;
+
+	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	assert_int_equal(nec_change_begin(&change, work, &err), 0);
+	if (pages)
+		assert_int_equal(nec_change_add_pages(&change,
+						      nec_ledger_row(&change.ledger, 0, FAKE_2M),
+						      pages, &got, &err),
+				 0);
+	assert_int_equal(got, pages);
+	nec_change_close(&change);
+}
+
+static void recovery__goes_on_when_pages_came_into_use_meanwhile(void **state)
+{
+	(void)state;
+	boot(&ec2);
+	set_memory(0, 256);
+	be_killed(NEC_LEDGER_APPLYING, 10);
+	fake_device_take_pages(fake, 0, FAKE_2M, 4);
+	apply("memory_mib: 64\ncpu_count: 2\n");
+	assert_int_equal(outcome.recovery, NEC_ALLOCATOR_UNDONE);
+	assert_non_null(strstr(warning, "4 huge pages of 2 MiB on NUMA node 0 came into use"));
+	fake_device_take_pages(fake, 0, FAKE_2M, -4);
+	release();
+	expect_machine(";");
+}
+
+static void recovery__goes_on_when_an_enclave_keeps_what_was_to_be_released(void **state)
+{
+	int enclave;
+
+	(void)state;
+	boot(&ec2);
+	set_memory(0, 256);
+	apply("memory_mib: 64\ncpu_count: 2\n");
+	be_killed(NEC_LEDGER_RELEASING, 0);
+	enclave = start_enclave();
+	apply("memory_mib: 64\ncpu_count: 2\n");
+	assert_int_equal(outcome.recovery, NEC_ALLOCATOR_UNDONE);
+	assert_non_null(strstr(warning, "while enclaves exist"));
+	assert_false(outcome.changed);
+	expect_machine("1,5; 0:2x32");
+	end_enclave(enclave);
+	release();
+	expect_machine(";");
+}
+
 static void recovery__after_a_reboot_has_nothing_to_do(void **state)
 {
 	enum nec_allocator_recovery recovery = NEC_ALLOCATOR_UNDONE;
@@ -736,7 +817,7 @@ static void state__is_for_all_to_read_and_for_root_to_lock(void **state)
 	(void)umask(022);
 	(void)snprintf(path, sizeof(path), "%s" NEC_ALLOCATOR_DIR, fake_device_root(fake));
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(st.st_mode & 07777, 0711);
 	(void)snprintf(path, sizeof(path), "%s" NEC_ALLOCATOR_STATE, fake_device_root(fake));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
@@ -765,6 +846,8 @@ int main(void)
 		TEST(pool__that_stood_before_comes_back),
 		TEST(pool__that_somebody_else_has_set_meanwhile_stays),
 		TEST(pool__comes_back_when_the_driver_refuses_the_new_one),
+		TEST(pool__comes_back_at_the_second_try),
+		TEST(pool__of_several_lines_is_one_in_the_ledger),
 		TEST(enclaves__keep_the_pool_as_it_is),
 		TEST(enclaves__keep_their_pages),
 		TEST(enclaves__that_nobody_tells_of_are_refused_by_the_driver),
@@ -778,6 +861,8 @@ int main(void)
 		TEST(memory__can_be_given_up_on_the_way),
 		TEST(status__tells_whose_pages_are_whose),
 		TEST(recovery__of_a_damaged_file_takes_no_page_for_ours),
+		TEST(recovery__goes_on_when_pages_came_into_use_meanwhile),
+		TEST(recovery__goes_on_when_an_enclave_keeps_what_was_to_be_released),
 		TEST(recovery__after_a_reboot_has_nothing_to_do),
 		TEST(state__is_for_all_to_read_and_for_root_to_lock),
 	};
