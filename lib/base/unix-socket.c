@@ -170,38 +170,51 @@ int nec_listen_unix(const char *path, unsigned int mode, nec_error *err)
 	return TAKE_FD(fd);
 }
 
-/* Aligned as the kernel wants it; the length that is told has room for one descriptor only. */
+/* Aligned as the kernel wants it. */
 union control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int))];
+	char bytes[CMSG_SPACE(sizeof(int) * NEC_MAX_FDS)];
 };
 
-int nec_send_fd(int socket, const void *data, size_t size, int fd, int flags)
+static void put_fds(struct msghdr *message, union control *control, const int *fds, size_t count)
 {
-	union control control = { { 0 } };
-	struct iovec part = { .iov_base = (void *)data, .iov_len = size };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-	ssize_t n;
+	size_t size = sizeof(int) * count;
+	struct cmsghdr *c = &control->align;
 
+	memset(control, 0, CMSG_SPACE(size));
+	message->msg_control = control;
+	message->msg_controllen = CMSG_SPACE(size);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	c->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(c), fds, size);
+}
+
+int nec_send_fds(int socket, const void *data, size_t size, const int *fds, size_t count, int flags)
+{
+	union control control;
+	struct iovec part = { .iov_base = (void *)data, .iov_len = size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (count > NEC_MAX_FDS)
+		return -EINVAL;
+	if (count > 0)
+		put_fds(&message, &control, fds, count);
 	n = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
 	if (n < 0)
 		return -errno;
 	return (size_t)n == size ? 0 : -EIO;
 }
 
+int nec_send_fd(int socket, const void *data, size_t size, int fd, int flags)
+{
+	return nec_send_fds(socket, data, size, &fd, 1, flags);
+}
+
 ssize_t nec_recv_fd(int socket, void *data, size_t size, int *ret_fd, int flags)
 {
-	union control control = { { 0 } };
+	union control control;
 	struct iovec part = { .iov_base = data, .iov_len = size };
 	struct msghdr message = {
 		.msg_iov = &part,

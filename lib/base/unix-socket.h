@@ -9,6 +9,9 @@
 
 #include "nec.h"
 
+/* The most descriptors that one message can bring: SCM_MAX_FD of the kernel's <net/scm.h>. */
+enum { NEC_MAX_FDS = 253 };
+
 struct nec_path {
 	char text[PATH_MAX];
 };
@@ -43,6 +46,10 @@ int nec_connect_unix_fd(int fd, const char *path);
  * errno: -EIO when there was room for a part of the bytes only (a stream may have that).
  */
 int nec_send_fd(int socket, const void *data, size_t size, int fd, int flags);
+
+/* The same with @count of them; without any, and for more than NEC_MAX_FDS, which is -EINVAL. */
+int nec_send_fds(int socket, const void *data, size_t size, const int *fds, size_t count,
+		 int flags);
 
 /*
  * Receives at most @size bytes and the descriptor that came with them, close-on-exec and now the

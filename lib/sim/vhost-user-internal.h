@@ -7,6 +7,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "base/fd-message.h"
 #include "sim/vhost-user.h"
 
 /* Message numbers and bits of the specification. */
@@ -116,9 +117,7 @@ struct nec_vhost_user {
 	/* The message that is arriving. */
 	struct header header;
 	union payload payload;
-	size_t received; /* of header and payload */
-	int fds[NEC_GUEST_MAX_REGIONS];
-	size_t fd_count;
+	struct nec_fd_message message;
 };
 
 /* ---- vhost-user.c ---- */
@@ -127,9 +126,6 @@ struct nec_vhost_user {
  * its answers breaks the protocol. */
 int nec_vhost_reply(struct nec_vhost_user *back_end, const void *payload, size_t size,
 		    nec_error *err);
-
-/* Takes the descriptor that came with the message; -1 when there is none. */
-int nec_vhost_take_fd(struct nec_vhost_user *back_end);
 
 /* ---- vhost-user-rings.c ---- */
 

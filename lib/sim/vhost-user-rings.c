@@ -155,11 +155,11 @@ static int take_ring_fd(struct nec_vhost_user *back_end, struct ring **ring, int
 
 	if (r < 0)
 		return r;
-	if (back_end->fd_count != (value & VRING_NO_FD ? 0 : 1))
+	if (back_end->message.fd_count != (value & VRING_NO_FD ? 0 : 1))
 		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO,
 				     "vhost-user: request %" PRIu32 " with %zu descriptors",
-				     back_end->header.request, back_end->fd_count);
-	*fd = nec_vhost_take_fd(back_end);
+				     back_end->header.request, back_end->message.fd_count);
+	*fd = nec_fd_message_take_fd(&back_end->message);
 	return 0;
 }
 

@@ -10,36 +10,13 @@
 #include "base/error.h"
 #include "sim/vhost-user-internal.h"
 
-/* Descriptors that one message can bring, <net/scm.h> of the kernel: none is cut off for want of
- * place. */
-enum { SCM_MAX_FD = 253 };
+_Static_assert(NEC_GUEST_MAX_REGIONS == NEC_FD_MESSAGE_MAX_FDS, "each region has a descriptor");
 
 static const uint64_t offered_features = BIT64(F_PROTOCOL_FEATURES) | BIT64(VIRTIO_F_VERSION_1) |
 					 BIT64(VIRTIO_RING_F_EVENT_IDX) |
 					 BIT64(VIRTIO_VSOCK_F_SEQPACKET);
 static const uint64_t offered_protocol_features =
 	BIT64(PROTOCOL_REPLY_ACK) | BIT64(PROTOCOL_CONFIG);
-
-/* Takes the descriptor that came with the message; -1 when there is none. */
-int nec_vhost_take_fd(struct nec_vhost_user *back_end)
-{
-	int fd;
-
-	if (back_end->fd_count == 0)
-		return -1;
-	fd = back_end->fds[0];
-	back_end->fd_count--;
-	memmove(back_end->fds, back_end->fds + 1, back_end->fd_count * sizeof(back_end->fds[0]));
-	return fd;
-}
-
-static void drop_fds(struct nec_vhost_user *back_end)
-{
-	int fd;
-
-	while ((fd = nec_vhost_take_fd(back_end)) >= 0)
-		(void)close(fd);
-}
 
 int nec_vhost_reply(struct nec_vhost_user *back_end, const void *payload, size_t size,
 		    nec_error *err)
@@ -110,12 +87,12 @@ static int set_memory(struct nec_vhost_user *back_end, nec_error *err)
 	struct nec_guest_region regions[NEC_GUEST_MAX_REGIONS] = { 0 };
 	int r;
 
-	if (table->count > NEC_GUEST_MAX_REGIONS || table->count != back_end->fd_count ||
+	if (table->count > NEC_GUEST_MAX_REGIONS || table->count != back_end->message.fd_count ||
 	    back_end->header.size < 8 + table->count * sizeof(table->regions[0]))
 		return nec_error_set(err, NEC_E_SYSTEM, -EPROTO,
 				     "vhost-user: a memory table of %" PRIu32
 				     " regions with %zu descriptors",
-				     table->count, back_end->fd_count);
+				     table->count, back_end->message.fd_count);
 	for (size_t i = 0; i < table->count; i++)
 		regions[i] = (struct nec_guest_region){
 			.guest_addr = table->regions[i].guest_addr,
@@ -125,8 +102,9 @@ static int set_memory(struct nec_vhost_user *back_end, nec_error *err)
 		};
 	nec_vhost_rings_stop(back_end);
 	nec_guest_memory_unmap(&back_end->memory);
-	r = nec_guest_memory_map(&back_end->memory, regions, back_end->fds, table->count, err);
-	drop_fds(back_end); /* the mappings hold the memory */
+	r = nec_guest_memory_map(&back_end->memory, regions, back_end->message.fds, table->count,
+				 err);
+	nec_fd_message_drop_fds(&back_end->message); /* the mappings hold the memory */
 	return r < 0 ? r : nec_vhost_rings_start(back_end, err);
 }
 
@@ -181,73 +159,22 @@ static int handle_message(struct nec_vhost_user *back_end, nec_error *err)
 				     "vhost-user: request %" PRIu32 " with only %" PRIu32 " bytes",
 				     request, back_end->header.size);
 	r = handlers[request].handle(back_end, err);
-	if (r == 0 && back_end->fd_count > 0)
+	if (r == 0 && back_end->message.fd_count > 0)
 		r = nec_error_set(err, NEC_E_SYSTEM, -EPROTO,
 				  "vhost-user: request %" PRIu32 " with %zu descriptors too many",
-				  request, back_end->fd_count);
+				  request, back_end->message.fd_count);
 	if (r == 0 && (back_end->header.flags & FLAG_NEED_REPLY) && !handlers[request].answered &&
 	    (back_end->protocol_features & BIT64(PROTOCOL_REPLY_ACK)))
 		r = reply_number(back_end, 0, err);
 	return r;
 }
 
-/* Keeps the descriptors that came along. Returns false when there are more than any message has. */
-static bool keep_fds(struct nec_vhost_user *back_end, struct msghdr *message)
-{
-	/* Our table of descriptors is full: the kernel has closed what did not fit. */
-	bool fit = !(message->msg_flags & MSG_CTRUNC);
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		const int *fds = (const int *)(const void *)CMSG_DATA(c);
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			if (back_end->fd_count < ARRAY_SIZE(back_end->fds)) {
-				back_end->fds[back_end->fd_count++] = fds[i];
-			} else {
-				(void)close(fds[i]);
-				fit = false;
-			}
-		}
-	}
-	return fit;
-}
-
-/*
- * Reads what is still missing of the header or of the payload, and no more: descriptors belong to
- * the message they come with. Returns the bytes read, 0 at the end, or a negative errno.
- */
 static ssize_t receive_part(struct nec_vhost_user *back_end)
 {
-	size_t header = sizeof(back_end->header);
-	bool in_header = back_end->received < header;
-	struct iovec part = {
-		.iov_base = in_header
-				    ? (uint8_t *)&back_end->header + back_end->received
-				    : (uint8_t *)&back_end->payload + (back_end->received - header),
-		.iov_len = in_header ? header - back_end->received
-				     : back_end->header.size - (back_end->received - header),
-	};
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * SCM_MAX_FD)];
-	} control;
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(back_end->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct iovec header = { &back_end->header, sizeof(back_end->header) };
+	const struct iovec payload = { &back_end->payload, back_end->header.size };
 
-	if (n < 0)
-		return -errno;
-	if (!keep_fds(back_end, &message))
-		return -EMFILE;
-	back_end->received += (size_t)n;
-	return n;
+	return nec_fd_message_receive(&back_end->message, back_end->fd, header, payload);
 }
 
 static int check_header(const struct nec_vhost_user *back_end, nec_error *err)
@@ -277,16 +204,15 @@ static int take_input(struct nec_vhost_user *back_end, nec_error *err)
 					    "vhost-user: cannot receive");
 	if (n == 0)
 		return 0;
-	if (back_end->received < sizeof(back_end->header))
+	if (back_end->message.received < sizeof(back_end->header))
 		return 1;
 	r = check_header(back_end, err);
 	if (r < 0)
 		return r;
-	if (back_end->received < sizeof(back_end->header) + back_end->header.size)
+	if (back_end->message.received < sizeof(back_end->header) + back_end->header.size)
 		return 1;
 	r = handle_message(back_end, err);
-	drop_fds(back_end);
-	back_end->received = 0;
+	nec_fd_message_next(&back_end->message);
 	memset(&back_end->payload, 0, sizeof(back_end->payload));
 	return r < 0 ? r : 1;
 }
@@ -341,7 +267,7 @@ void nec_vhost_user_free(struct nec_vhost_user *back_end)
 	nec_vsock_reset(back_end->vsock);
 	nec_vhost_rings_free(back_end);
 	nec_guest_memory_unmap(&back_end->memory);
-	drop_fds(back_end);
+	nec_fd_message_drop_fds(&back_end->message);
 	nec_source_free(back_end->source);
 	if (back_end->fd >= 0)
 		(void)close(back_end->fd);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/unix-socket.h"
 #include "fuzz-input.h"
 #include "hypervisor.h"
 #include "stub-runner.h"
@@ -95,29 +96,6 @@ static size_t take_fds(struct scene *scene, int *fds)
 	for (size_t i = 0; i < count; i++)
 		fds[i] = choice[take_u8(&scene->input) % 4];
 	return count;
-}
-
-static void send_with(struct scene *scene, const void *bytes, size_t size, const int *fds,
-		      size_t count)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * MAX_FDS)];
-	} control = { 0 };
-	struct iovec part = { .iov_base = (void *)bytes, .iov_len = size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (count > 0) {
-		struct cmsghdr *c = &control.align;
-
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * count);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
-	}
-	(void)!sendmsg(scene->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static size_t take_bytes(struct input *input, uint8_t *to, size_t most)
@@ -234,7 +212,7 @@ static void say(struct scene *scene)
 	header.size = (uint32_t)size;
 	memcpy(bytes, &header, sizeof(header));
 	fd_count = take_u8(input) % 2 ? take_fds(scene, fds) : 0;
-	send_with(scene, bytes, size, fds, fd_count);
+	(void)nec_send_fds(scene->fd, bytes, size, fds, fd_count, MSG_DONTWAIT);
 }
 
 /* A message without its own form: any bytes, in any pieces. */
@@ -244,7 +222,7 @@ static void say_bytes(struct scene *scene)
 	size_t size = take_bytes(&scene->input, bytes, sizeof(bytes));
 
 	if (size > 0)
-		send_with(scene, bytes, size, NULL, 0);
+		(void)nec_send_fds(scene->fd, bytes, size, NULL, 0, MSG_DONTWAIT);
 }
 
 static void read_answers(struct scene *scene)

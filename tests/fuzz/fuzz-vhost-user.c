@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 
+#include "base/unix-socket.h"
 #include "fuzz-guest.h"
 #include "sim/vhost-user-internal.h"
 
@@ -71,29 +72,6 @@ static size_t take_fds(struct scene *scene, int *fds)
 	for (size_t i = 0; i < count; i++)
 		fds[i] = choice[take_u8(&scene->input) % 4];
 	return count;
-}
-
-static void send_with(struct scene *scene, const void *bytes, size_t size, const int *fds,
-		      size_t count)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * MAX_FDS)];
-	} control = { 0 };
-	struct iovec part = { .iov_base = (void *)bytes, .iov_len = size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (count > 0) {
-		struct cmsghdr *c = &control.align;
-
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * count);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
-	}
-	(void)!sendmsg(scene->front, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static size_t take_memory(struct input *input, struct memory_table *table)
@@ -172,7 +150,8 @@ static void say(struct scene *scene)
 	fd_count = take_fds(scene, fds);
 	memcpy(bytes, &message.header, sizeof(message.header));
 	memcpy(bytes + sizeof(message.header), &message.payload, size);
-	send_with(scene, bytes, sizeof(message.header) + size, fds, fd_count);
+	(void)nec_send_fds(scene->front, bytes, sizeof(message.header) + size, fds, fd_count,
+			   MSG_DONTWAIT);
 }
 
 static void kick(struct scene *scene)
@@ -196,7 +175,7 @@ static void say_bytes(struct scene *scene)
 	size_t size = take_raw(&scene->input, &bytes);
 
 	if (size > 0)
-		send_with(scene, &bytes, size, NULL, 0);
+		(void)nec_send_fds(scene->front, &bytes, size, NULL, 0, MSG_DONTWAIT);
 }
 
 static void step(struct scene *scene)

@@ -260,18 +260,6 @@ static void descriptor__to_one_that_is_gone_is_an_error_and_no_signal(void **sta
 /* A peer that sends more than was agreed on leaves nothing open with us. */
 static void descriptor__of_several_only_the_first_is_taken(void **state)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(3 * sizeof(int))];
-	} control = { { 0 } };
-	struct iovec part = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 	size_t before;
 	int pair[2];
 	char byte;
@@ -279,15 +267,35 @@ static void descriptor__of_several_only_the_first_is_taken(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(3 * sizeof(int));
-	memcpy(CMSG_DATA(c), (int[3]){ pair[0], pair[0], pair[0] }, 3 * sizeof(int));
-	assert_int_equal(sendmsg(pair[0], &message, 0), 1);
+	assert_int_equal(nec_send_fds(pair[0], "", 1, (int[3]){ pair[0], pair[0], pair[0] }, 3, 0),
+			 0);
 	before = open_descriptors();
 	assert_int_equal(nec_recv_fd(pair[1], &byte, 1, &fd, 0), 1);
 	assert_true(fd >= 0);
 	assert_int_equal(open_descriptors(), before + 1);
+	(void)close(fd);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
+static void descriptors__are_sent_as_many_as_the_kernel_takes_or_none(void **state)
+{
+	int fds[NEC_MAX_FDS + 1];
+	int pair[2];
+	char bytes[2];
+	int fd;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	for (size_t i = 0; i < NEC_MAX_FDS + 1; i++)
+		fds[i] = pair[0];
+	assert_int_equal(nec_send_fds(pair[0], "abcd", 4, fds, NEC_MAX_FDS + 1, 0), -EINVAL);
+	assert_int_equal(nec_send_fds(pair[0], "ab", 2, NULL, 0, 0), 0);
+	assert_int_equal(nec_send_fds(pair[0], "cd", 2, fds, NEC_MAX_FDS, 0), 0);
+	assert_int_equal(nec_recv_fd(pair[1], bytes, sizeof(bytes), &fd, 0), 2);
+	assert_int_equal(fd, -1);
+	assert_int_equal(nec_recv_fd(pair[1], bytes, sizeof(bytes), &fd, 0), 2);
+	assert_true(fd >= 0);
 	(void)close(fd);
 	(void)close(pair[0]);
 	(void)close(pair[1]);
@@ -305,6 +313,7 @@ int main(void)
 		TEST(descriptor__arrives_with_its_bytes_and_close_on_exec),
 		TEST(descriptor__to_one_that_is_gone_is_an_error_and_no_signal),
 		TEST(descriptor__of_several_only_the_first_is_taken),
+		TEST(descriptors__are_sent_as_many_as_the_kernel_takes_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,9 +73,10 @@ static int dma_map(struct lab_vfio_user *server, struct nec_buffer *reply)
 	int r;
 
 	(void)reply;
-	if (!take(server, &map, sizeof(map)) || map.argsz < sizeof(map) || server->fd_count > 1)
+	if (!take(server, &map, sizeof(map)) || map.argsz < sizeof(map) ||
+	    server->message.fd_count > 1)
 		return -EINVAL;
-	fd = lab_vfio_take_fd(server);
+	fd = nec_fd_message_take_fd(&server->message);
 	r = lab_dma_map(server->dma,
 			&(struct lab_dma_range){
 				.address = map.address,
@@ -166,7 +167,7 @@ static int get_irq_info(struct lab_vfio_user *server, struct nec_buffer *reply)
 static void bind(struct lab_vfio_user *server, const struct set_irqs *set)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
-		int fd = lab_vfio_take_fd(server);
+		int fd = nec_fd_message_take_fd(&server->message);
 
 		if (set->index == LAB_VFIO_MSIX)
 			server->device->bind(server->device->userdata, set->start + i, fd);
@@ -215,7 +216,8 @@ static int set_irqs(struct lab_vfio_user *server, struct nec_buffer *reply)
 		return -ENOTSUP; /* masks are the client's, who emulates the table */
 	if (set.start > count || set.count > count - set.start)
 		return -EINVAL;
-	if (server->fd_count > 0 && (data != IRQ_DATA_EVENTFD || server->fd_count != set.count))
+	if (server->message.fd_count > 0 &&
+	    (data != IRQ_DATA_EVENTFD || server->message.fd_count != set.count))
 		return -EINVAL;
 	set_irqs_of_index(server, &set);
 	return 0;
@@ -294,7 +296,7 @@ int lab_vfio_execute(struct lab_vfio_user *server, struct nec_buffer *reply)
 		return -ENOTSUP;
 	if (!server->negotiated && command != VERSION)
 		return -EPROTO;
-	if (server->fd_count > 0 && !handlers[command].takes_fds)
+	if (server->message.fd_count > 0 && !handlers[command].takes_fds)
 		return -EINVAL;
 	return handlers[command].handle(server, reply);
 }

@@ -111,21 +111,12 @@ struct lab_vfio_user {
 	/* The message that is arriving. */
 	struct header header;
 	uint8_t payload[MAX_PAYLOAD];
-	size_t received; /* of header and payload */
-	int fds[LAB_VFIO_MAX_FDS];
-	size_t fd_count;
+	struct nec_fd_message message;
 
 	/* Answers that the client has not taken yet; nothing more is read until it has. */
 	struct nec_buffer output;
 	size_t sent;
 };
-
-/* ---- vfio-user.c ---- */
-
-/* Takes the next descriptor that came with the message; -1 when there is none. */
-int lab_vfio_take_fd(struct lab_vfio_user *server);
-
-/* ---- vfio-user-commands.c ---- */
 
 /*
  * Does what the message says, and appends the payload of the answer to @reply. Returns 0, or the

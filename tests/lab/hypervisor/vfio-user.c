@@ -6,34 +6,10 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
-#include "base/unix-socket.h"
 #include "vfio-user-internal.h"
-
-/* The most descriptors that the kernel takes along with one message. */
-enum { KERNEL_MAX_FDS = 253 };
 
 /* A header is one, and what follows it another. */
 enum { PARTS_A_TURN = 64 };
-
-int lab_vfio_take_fd(struct lab_vfio_user *server)
-{
-	int fd;
-
-	if (server->fd_count == 0)
-		return -1;
-	fd = server->fds[0];
-	server->fd_count--;
-	memmove(server->fds, server->fds + 1, server->fd_count * sizeof(server->fds[0]));
-	return fd;
-}
-
-static void drop_fds(struct lab_vfio_user *server)
-{
-	int fd;
-
-	while ((fd = lab_vfio_take_fd(server)) >= 0)
-		(void)close(fd);
-}
 
 /* ---- answers ---- */
 
@@ -91,62 +67,13 @@ static int handle_message(struct lab_vfio_user *server)
 
 /* ---- messages ---- */
 
-/* Keeps the descriptors that came along. Returns false when there are more than any message has. */
-static bool keep_fds(struct lab_vfio_user *server, struct msghdr *message)
-{
-	/* Our table of descriptors is full: the kernel has closed what did not fit. */
-	bool fit = !(message->msg_flags & MSG_CTRUNC);
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		const int *fds = (const int *)(const void *)CMSG_DATA(c);
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			if (server->fd_count < ARRAY_SIZE(server->fds)) {
-				server->fds[server->fd_count++] = fds[i];
-			} else {
-				(void)close(fds[i]);
-				fit = false;
-			}
-		}
-	}
-	return fit;
-}
-
-/*
- * Reads what is still missing of the header or of the payload, and no more: requests come one
- * behind the other, and descriptors belong to the message they come with. Returns the bytes read, 0
- * at the end, or a negative errno.
- */
+/* The payload is as long as check_header() has let pass; before that it is not looked at. */
 static ssize_t receive_part(struct lab_vfio_user *server)
 {
-	const size_t header = sizeof(server->header);
-	bool in_header = server->received < header;
-	struct iovec part = {
-		.iov_base = in_header ? (uint8_t *)&server->header + server->received
-				      : server->payload + (server->received - header),
-		.iov_len = (in_header ? header : server->header.size) - server->received,
-	};
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * KERNEL_MAX_FDS)];
-	} control;
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(server->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct iovec header = { &server->header, sizeof(server->header) };
+	const struct iovec payload = { server->payload, server->header.size - header.iov_len };
 
-	if (n < 0)
-		return -errno;
-	if (!keep_fds(server, &message))
-		return -EMFILE;
-	server->received += (size_t)n;
-	return n;
+	return nec_fd_message_receive(&server->message, server->fd, header, payload);
 }
 
 static int check_header(const struct lab_vfio_user *server, nec_error *err)
@@ -170,8 +97,7 @@ static int take_message(struct lab_vfio_user *server, nec_error *err)
 {
 	int r = handle_message(server);
 
-	drop_fds(server);
-	server->received = 0;
+	nec_fd_message_next(&server->message);
 	if (r < 0)
 		return nec_error_set_system(err, NEC_E_SYSTEM, r,
 					    "vfio-user: cannot answer command %" PRIu16,
@@ -192,12 +118,12 @@ static int take_part(struct lab_vfio_user *server, nec_error *err)
 		return nec_error_set_system(err, NEC_E_SYSTEM, (int)n, "vfio-user: cannot receive");
 	if (n == 0)
 		return 0;
-	if (server->received < sizeof(server->header))
+	if (server->message.received < sizeof(server->header))
 		return 1;
 	r = check_header(server, err);
 	if (r < 0)
 		return r;
-	return server->received < server->header.size ? 1 : take_message(server, err);
+	return server->message.received < server->header.size ? 1 : take_message(server, err);
 }
 
 /* Takes what has arrived, but leaves room for others who live in the loop. */
@@ -266,7 +192,7 @@ void lab_vfio_user_free(struct lab_vfio_user *server)
 	if (!server)
 		return;
 	nec_source_free(server->source);
-	drop_fds(server);
+	nec_fd_message_drop_fds(&server->message);
 	nec_buffer_free(&server->output);
 	if (server->fd >= 0)
 		(void)close(server->fd);

@@ -6,6 +6,7 @@
 #ifndef LAB_VFIO_USER_H
 #define LAB_VFIO_USER_H
 
+#include "base/fd-message.h"
 #include "base/loop.h"
 #include "dma.h"
 
@@ -18,7 +19,8 @@ enum {
 	LAB_VFIO_IRQS = 5,
 };
 
-enum { LAB_VFIO_MAX_FDS = 8 };
+/* Of a message. */
+enum { LAB_VFIO_MAX_FDS = NEC_FD_MESSAGE_MAX_FDS };
 
 /* What stands behind the protocol. */
 struct lab_vfio_device {

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/unix-socket.h"
 #include "leftovers.h"
 
 enum {
@@ -139,25 +140,7 @@ void client_turn(struct client *client)
 void client_send_bytes(struct client *client, const void *bytes, size_t size, const int *fds,
 		       size_t count)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * CLIENT_MAX_FDS)];
-	} control = { 0 };
-	struct iovec part = { .iov_base = (void *)bytes, .iov_len = size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (count > 0) {
-		struct cmsghdr *c;
-
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * count);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
-	}
-	assert_int_equal(sendmsg(client->fd, &message, MSG_NOSIGNAL), size);
+	assert_int_equal(nec_send_fds(client->fd, bytes, size, fds, count, 0), 0);
 }
 
 void client_send(struct client *client, uint16_t command, uint32_t flags, const void *payload,

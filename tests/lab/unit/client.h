@@ -12,7 +12,7 @@
 #include "stub-runner.h"
 #include "vfio-user-internal.h"
 
-enum { CLIENT_MAX_FDS = 16, CLIENT_BAR = 3 };
+enum { CLIENT_BAR = 3 };
 
 /* Of RAM, whose first 2 MiB are there in two pieces, as around a machine's low memory. */
 #define CLIENT_MEMORY (UINT64_C(160) << 20)
