@@ -112,8 +112,10 @@ static int take_part(struct lab_vfio_user *server, nec_error *err)
 	ssize_t n = receive_part(server);
 	int r;
 
-	if (n == -EAGAIN || n == -EINTR)
+	if (n == -EINTR)
 		return 1;
+	if (n == -EAGAIN)
+		return -EAGAIN;
 	if (n < 0)
 		return nec_error_set_system(err, NEC_E_SYSTEM, (int)n, "vfio-user: cannot receive");
 	if (n == 0)

@@ -30,6 +30,31 @@ static int ask(struct client *client, uint16_t command, const void *payload, siz
 	return client_ask(client, command, payload, size, NULL, 0, NULL, 0);
 }
 
+/* ---- reading ---- */
+
+static unsigned int receive_calls;
+
+ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+
+/* The linker puts this between the server and the C library. */
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	receive_calls++;
+	return __real_recvmsg(fd, message, flags);
+}
+
+static void server__that_has_read_everything_does_not_try_again(void **state)
+{
+	struct client *client = *state;
+	const struct device_info info = { .argsz = sizeof(info) };
+
+	client_send(client, DEVICE_GET_INFO, 0, &info, sizeof(info), NULL, 0);
+	receive_calls = 0;
+	assert_int_equal(nec_loop_run_once(client->loop, 0, NULL), 0);
+	assert_in_range(receive_calls, 2, 3); /* header, payload, nothing more */
+}
+
 /* ---- version ---- */
 
 static ssize_t say_version(struct client *client, uint16_t major, const char *text, size_t size,
@@ -513,6 +538,7 @@ int main(void)
 		BOUND(client__that_goes_in_the_middle_of_a_message_leaves_nothing),
 		BOUND(descriptors__more_than_agreed_end_the_connection),
 		BOUND(client__that_does_not_read_is_not_read_from),
+		BOUND(server__that_has_read_everything_does_not_try_again),
 		BOUND(commands__that_are_not_there_are_answered),
 		BOUND(commands__that_are_cut_short_are_refused),
 		BOUND(commands__that_take_no_descriptors_are_refused_with_one),
