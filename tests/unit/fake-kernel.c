@@ -129,20 +129,10 @@ static void raise_count(struct fake_state *state, struct fake_page_row *row, uin
 	}
 }
 
-static uint64_t count_all_free(const struct fake_state *state, uint64_t page_bytes)
-{
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < state->row_count; i++)
-		if (state->rows[i].page_bytes == page_bytes)
-			count += fake_memory_count_free(&state->rows[i]);
-	return count;
-}
-
 /* Pages that are in use, or promised on the whole machine, are not freed but called surplus. */
 static void lower_count(struct fake_state *state, struct fake_page_row *row, uint64_t pages)
 {
-	uint64_t all_free = count_all_free(state, row->page_bytes);
+	uint64_t all_free = fake_memory_count_all_free(state, row->page_bytes);
 	uint64_t promised = fake_memory_count_promised(state, row->page_bytes);
 	uint64_t unpromised = all_free > promised ? all_free - promised : 0;
 

@@ -48,7 +48,7 @@ uint64_t fake_memory_count_promised(const struct fake_state *state, uint64_t pag
 	return count;
 }
 
-static uint64_t count_all_free(const struct fake_state *state, uint64_t page_bytes)
+uint64_t fake_memory_count_all_free(const struct fake_state *state, uint64_t page_bytes)
 {
 	uint64_t count = 0;
 
@@ -78,7 +78,7 @@ static void update_all_nodes(const struct fake_state *state, uint64_t page_bytes
 			total += fake_memory_count(&state->rows[i]);
 	write_count(state, SYSFS_ALL_NODES, page_bytes, "nr_hugepages", total);
 	write_count(state, SYSFS_ALL_NODES, page_bytes, "free_hugepages",
-		    count_all_free(state, page_bytes));
+		    fake_memory_count_all_free(state, page_bytes));
 	write_count(state, SYSFS_ALL_NODES, page_bytes, "resv_hugepages",
 		    fake_memory_count_promised(state, page_bytes));
 }
@@ -134,7 +134,7 @@ static int map(struct fake_state *state, uint64_t page_bytes, uint64_t count, in
 	if (!has_size(state, page_bytes))
 		return -EINVAL;
 	/* Reserved on the machine, not on the node: what the node cannot give shows later. */
-	if (count_all_free(state, page_bytes) <
+	if (fake_memory_count_all_free(state, page_bytes) <
 	    fake_memory_count_promised(state, page_bytes) + count)
 		return -ENOMEM;
 	while (i < FAKE_MAPPINGS_MAX && state->mappings[i].pid)

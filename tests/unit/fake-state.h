@@ -175,6 +175,8 @@ int fake_memory_map(const struct nec_device *device, uint64_t page_bytes, uint64
 int fake_memory_populate(const struct nec_device *device, void *address, uint64_t page_bytes);
 void fake_memory_unmap(const struct nec_device *device, void *address, uint64_t bytes);
 uint32_t fake_memory_count_free(const struct fake_page_row *row);
+/* On all nodes. */
+uint64_t fake_memory_count_all_free(const struct fake_state *state, uint64_t page_bytes);
 uint32_t fake_memory_count(const struct fake_page_row *row);
 uint64_t fake_memory_count_promised(const struct fake_state *state, uint64_t page_bytes);
 bool fake_memory_is_free(const struct fake_page *page);

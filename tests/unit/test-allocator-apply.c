@@ -119,6 +119,9 @@ static bool has_file(const char *path)
 }
 
 static const struct fake_machine ec2 = { .cores = 4, .threads = 2, .huge = { { 0, FAKE_2M, 0 } } };
+static const struct fake_machine ec2_with_pool = {
+	.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } }
+};
 
 /* ---- applying ---- */
 
@@ -355,8 +358,7 @@ static void pages__that_others_took_away_from_us_are_forgotten(void **state)
 static void pool__that_stood_before_comes_back(void **state)
 {
 	(void)state;
-	boot(&(struct fake_machine){
-		.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } } });
+	boot(&ec2_with_pool);
 	set_memory(0, 128);
 	apply("memory_mib: 2\ncpu_pool: 1,5\n");
 	apply("memory_mib: 2\ncpu_pool: 2,6\n");
@@ -384,8 +386,7 @@ static void pool__that_somebody_else_has_set_meanwhile_stays(void **state)
 static void pool__comes_back_when_the_driver_refuses_the_new_one(void **state)
 {
 	(void)state;
-	boot(&(struct fake_machine){
-		.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } } });
+	boot(&ec2_with_pool);
 	set_memory(0, 128);
 	/* The first write is of pages; the driver drops the old pool before it refuses the new. */
 	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, FAKE_POOL_LOST);
@@ -399,8 +400,7 @@ static void pool__comes_back_when_the_driver_refuses_the_new_one(void **state)
 static void pool__comes_back_at_the_second_try(void **state)
 {
 	(void)state;
-	boot(&(struct fake_machine){
-		.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } } });
+	boot(&ec2_with_pool);
 	set_memory(0, 128);
 	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, FAKE_POOL_LOST);
 	fake_device_refuse(fake, FAKE_WRITE_TEXT, 3, EBUSY);
