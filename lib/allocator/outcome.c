@@ -60,14 +60,10 @@ static bool fill(cJSON *object, const struct nec_allocator_outcome *outcome)
 int nec_allocator_outcome_to_json(const struct nec_allocator_outcome *outcome, cJSON **ret,
 				  nec_error *err)
 {
-	cleanup_json cJSON *object = NULL;
-	int r = nec_cjson_load(err);
+	cleanup_json cJSON *object = nec_json_object();
 
-	if (r < 0)
-		return r;
-	object = nec_json_object();
 	if (!fill(object, outcome))
-		return nec_error_no_memory(err);
+		return nec_json_error_not_made(err);
 	*ret = TAKE_PTR(object);
 	return 0;
 }

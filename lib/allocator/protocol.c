@@ -57,11 +57,8 @@ int nec_allocator_request_encode(const struct nec_allocator_request *request, st
 
 	if (!nec_json_add_string(object, "Request", nec_allocator_verb_name(request->verb)) ||
 	    (request->name && !nec_json_add_string(object, "Name", request->name)) ||
-	    (request->text && !nec_json_add_string(object, "Config", request->text))) {
-		int r = nec_cjson_load(err);
-
-		return r < 0 ? r : nec_error_no_memory(err);
-	}
+	    (request->text && !nec_json_add_string(object, "Config", request->text)))
+		return nec_json_error_not_made(err);
 	add_frame(object, to);
 	return to->failed ? nec_error_no_memory(err) : 0;
 }

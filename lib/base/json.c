@@ -151,6 +151,13 @@ cJSON *nec_json_array(void)
 	return nec_cjson_load(NULL) < 0 ? NULL : CJSON(cJSON_CreateArray)();
 }
 
+int nec_json_error_not_made(nec_error *err)
+{
+	int r = nec_cjson_load(err);
+
+	return r < 0 ? r : nec_error_no_memory(err);
+}
+
 bool nec_json_add(cJSON *object, const char *key, cJSON *item)
 {
 	if (object && item && CJSON(cJSON_AddItemToObject)(object, key, item))

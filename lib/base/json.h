@@ -61,6 +61,8 @@ bool nec_json_add_null(cJSON *object, const char *key);
 bool nec_json_append_string(cJSON *array, const char *value);
 bool nec_json_append_u64(cJSON *array, uint64_t value);
 cJSON *nec_json_copy(const cJSON *item);
+/* Why none of them made anything: -ELIBACC, or -ENOMEM. */
+int nec_json_error_not_made(nec_error *err);
 
 /* Getters: false when the key is missing or the value is of another type. Keys match exactly. */
 const cJSON *nec_json_get(const cJSON *object, const char *key);
