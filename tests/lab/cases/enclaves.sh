@@ -45,7 +45,7 @@ start() {
 }
 # One that does not come to its boot: the image is small, so it is quick, and it would not boot.
 launch() {
-    nec run-enclave --eif-path /lab/small.eif --cpu-count 2 --memory 64 --boot-timeout 60 "$@"
+    nec run-enclave --eif-path /lab/small.eif --cpu-count 2 --memory 64 --boot-timeout "${boot_timeout:-60}" "$@"
 }
 
 running() { nec describe-enclaves 2> /dev/null | jq -r '.[].EnclaveName' | sort | tr '\n' ' '; }
