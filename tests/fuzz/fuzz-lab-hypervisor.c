@@ -48,17 +48,14 @@ static void set_up(struct scene *scene)
 	const struct lab_config config = { .vcpu_count = VCPUS,
 					   .threads = 2,
 					   .max_regions = PIECES };
-	struct lab_runner_events events;
 
 	set_up_memory(scene);
 	require(nec_loop_new(&scene->loop, NULL) == 0);
 	require(lab_hypervisor_new(scene->dma, &config, &scene->hypervisor, NULL) == 0);
 	scene->commands = lab_hypervisor_get_commands(scene->hypervisor);
-	events = lab_hypervisor_get_events(scene->hypervisor);
-	require(lab_runner_new(scene->loop, "", &events, &scene->runner, NULL) == 0);
-	require(lab_ne_device_new(scene->loop, &scene->commands, &scene->device, NULL) == 0);
-	scene->hypervisor->runner = scene->runner;
-	scene->hypervisor->device = scene->device;
+	require(lab_hypervisor_equip(scene->hypervisor, scene->loop, "", NULL) == 0);
+	scene->runner = scene->hypervisor->runner;
+	scene->device = scene->hypervisor->device;
 }
 
 static void tear_down(struct scene *scene)

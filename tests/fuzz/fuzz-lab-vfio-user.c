@@ -42,17 +42,12 @@ static void on_ended(void *userdata, const nec_error *err)
 static void set_up_hypervisor(struct scene *scene)
 {
 	const struct lab_config config = { .vcpu_count = 8, .threads = 2, .max_regions = 8 };
-	struct lab_ne_commands commands;
-	struct lab_runner_events events;
 
 	scene->dma = lab_dma_new();
 	require(scene->dma && nec_loop_new(&scene->loop, NULL) == 0);
 	require(lab_hypervisor_new(scene->dma, &config, &scene->hypervisor, NULL) == 0);
-	commands = lab_hypervisor_get_commands(scene->hypervisor);
-	events = lab_hypervisor_get_events(scene->hypervisor);
-	require(lab_runner_new(scene->loop, "", &events, &scene->hypervisor->runner, NULL) == 0);
-	require(lab_ne_device_new(scene->loop, &commands, &scene->device, NULL) == 0);
-	scene->hypervisor->device = scene->device;
+	require(lab_hypervisor_equip(scene->hypervisor, scene->loop, "", NULL) == 0);
+	scene->device = scene->hypervisor->device;
 }
 
 static void set_up(struct scene *scene)

@@ -385,9 +385,14 @@ struct lab_ne_commands lab_hypervisor_get_commands(struct lab_hypervisor *hyperv
 	};
 }
 
-struct lab_runner_events lab_hypervisor_get_events(struct lab_hypervisor *hypervisor)
+int lab_hypervisor_equip(struct lab_hypervisor *hypervisor, struct nec_loop *loop, const char *dir,
+			 nec_error *err)
 {
-	return (struct lab_runner_events){ .userdata = hypervisor, .ended = on_ended };
+	const struct lab_runner_events events = { .userdata = hypervisor, .ended = on_ended };
+	const struct lab_ne_commands ours = lab_hypervisor_get_commands(hypervisor);
+	int r = lab_runner_new(loop, dir, &events, &hypervisor->runner, err);
+
+	return r < 0 ? r : lab_ne_device_new(loop, &ours, &hypervisor->device, err);
 }
 
 /* ---- life ---- */

@@ -60,7 +60,7 @@ struct lab_counts {
 
 struct lab_hypervisor {
 	struct lab_dma *dma;
-	struct lab_runner *runner;    /* set by the caller before the device is used */
+	struct lab_runner *runner;    /* of lab_hypervisor_equip() */
 	struct lab_ne_device *device; /* the same */
 	struct lab_slots slots;
 	struct lab_donated donated[LAB_MAX_SLOTS]; /* of the slots, place by place */
@@ -79,9 +79,16 @@ int lab_hypervisor_new(struct lab_dma *dma, const struct lab_config *config,
 /* All enclaves end. */
 void lab_hypervisor_free(struct lab_hypervisor *hypervisor);
 
-/* For lab_ne_device_new() and lab_runner_new(). */
+/* What it does for a device, for lab_ne_device_new(). */
 struct lab_ne_commands lab_hypervisor_get_commands(struct lab_hypervisor *hypervisor);
-struct lab_runner_events lab_hypervisor_get_events(struct lab_hypervisor *hypervisor);
+
+/*
+ * Makes what it works with: the runner, whose files are in @dir, and the device. They are the
+ * caller's to free, also the one that there may be after a failure: the device before the
+ * hypervisor, the runner after it.
+ */
+int lab_hypervisor_equip(struct lab_hypervisor *hypervisor, struct nec_loop *loop, const char *dir,
+			 nec_error *err);
 
 /* An enclave by its CID. */
 struct lab_slot *lab_hypervisor_find(struct lab_hypervisor *hypervisor, uint64_t cid);

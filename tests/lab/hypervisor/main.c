@@ -119,8 +119,6 @@ static int watch_signals(struct lab *lab, nec_error *err)
 
 static int make_hypervisor(struct lab *lab, const struct options *options, nec_error *err)
 {
-	struct lab_runner_events events;
-	struct lab_ne_commands commands;
 	int r;
 
 	lab->dma = lab_dma_new();
@@ -129,13 +127,9 @@ static int make_hypervisor(struct lab *lab, const struct options *options, nec_e
 	r = lab_hypervisor_new(lab->dma, &options->config, &lab->hypervisor, err);
 	if (r < 0)
 		return r;
-	events = lab_hypervisor_get_events(lab->hypervisor);
-	commands = lab_hypervisor_get_commands(lab->hypervisor);
-	r = lab_runner_new(lab->loop, options->dir, &events, &lab->runner, err);
-	if (r >= 0)
-		r = lab_ne_device_new(lab->loop, &commands, &lab->device, err);
-	lab->hypervisor->runner = lab->runner;
-	lab->hypervisor->device = lab->device;
+	r = lab_hypervisor_equip(lab->hypervisor, lab->loop, options->dir, err);
+	lab->runner = lab->hypervisor->runner;
+	lab->device = lab->hypervisor->device;
 	return r;
 }
 

@@ -57,20 +57,14 @@ static int make_memory(struct client *client)
 static int make_device(struct client *client)
 {
 	const struct lab_config config = { .vcpu_count = 8, .threads = 2, .max_regions = 512 };
-	struct lab_ne_commands commands;
-	struct lab_runner_events events;
 
 	client->dma = lab_dma_new();
 	if (!client->dma || nec_loop_new(&client->loop, NULL) < 0 ||
-	    lab_hypervisor_new(client->dma, &config, &client->hypervisor, NULL) < 0)
+	    lab_hypervisor_new(client->dma, &config, &client->hypervisor, NULL) < 0 ||
+	    lab_hypervisor_equip(client->hypervisor, client->loop, "", NULL) < 0)
 		return -1;
-	commands = lab_hypervisor_get_commands(client->hypervisor);
-	events = lab_hypervisor_get_events(client->hypervisor);
-	if (lab_runner_new(client->loop, "", &events, &client->runner, NULL) < 0 ||
-	    lab_ne_device_new(client->loop, &commands, &client->device, NULL) < 0)
-		return -1;
-	client->hypervisor->runner = client->runner;
-	client->hypervisor->device = client->device;
+	client->runner = client->hypervisor->runner;
+	client->device = client->hypervisor->device;
 	return 0;
 }
 
