@@ -62,19 +62,11 @@ static ssize_t write_parameter(const char *text, size_t size)
 	return r < 0 ? r : (ssize_t)size;
 }
 
-static void read_file(const char *path, char *to, size_t size)
+static int open_file(const char *path)
 {
 	/* What was closed shows when the fake is asked for something. */
-	unsigned int slots = fake_device_slots(fake);
-	int fd = openat(device->root_fd, path + 1, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, to, size - 1);
-
-	(void)slots;
-	if (fd >= 0)
-		(void)close(fd);
-	while (n > 0 && strchr(" \t\r\n", to[n - 1]))
-		n--;
-	to[n > 0 ? n : 0] = '\0';
+	(void)fake_device_slots(fake);
+	return openat(device->root_fd, path + 1, O_RDONLY | O_CLOEXEC);
 }
 
 static bool exists(const char *path)
@@ -152,7 +144,7 @@ const struct machine machine = {
 	.open_device = open_device,
 	.call = call,
 	.write_pool = write_parameter,
-	.read_file = read_file,
+	.open_file = open_file,
 	.exists = exists,
 	.map = map_pages,
 	.map_backwards = map_backwards,

@@ -40,16 +40,9 @@ static ssize_t write_parameter(const char *text, size_t size)
 	return r;
 }
 
-static void read_file(const char *path, char *to, size_t size)
+static int open_file(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, to, size - 1);
-
-	if (fd >= 0)
-		(void)close(fd);
-	while (n > 0 && strchr(" \t\r\n", to[n - 1]))
-		n--;
-	to[n > 0 ? n : 0] = '\0';
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 static bool exists(const char *path)
@@ -147,7 +140,7 @@ const struct machine machine = {
 	.open_device = open_device,
 	.call = call,
 	.write_pool = write_parameter,
-	.read_file = read_file,
+	.open_file = open_file,
 	.exists = exists,
 	.map = map_pages,
 	.map_backwards = map_backwards,

@@ -20,7 +20,7 @@ static uint64_t free_pages(void)
 	(void)snprintf(path, sizeof(path),
 		       "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages",
 		       cpus.node);
-	machine.read_file(path, text, sizeof(text));
+	read_file(path, text, sizeof(text));
 	return strtoull(text, NULL, 10);
 }
 

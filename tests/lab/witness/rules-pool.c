@@ -15,7 +15,7 @@ enum { LIMIT = 512 };
 
 static void read_online(char *to, size_t size)
 {
-	machine.read_file("/sys/devices/system/cpu/online", to, size);
+	read_file("/sys/devices/system/cpu/online", to, size);
 }
 
 static bool all_online(void)
@@ -24,7 +24,7 @@ static bool all_online(void)
 	char possible[512];
 
 	read_online(online, sizeof(online));
-	machine.read_file("/sys/devices/system/cpu/possible", possible, sizeof(possible));
+	read_file("/sys/devices/system/cpu/possible", possible, sizeof(possible));
 	return strcmp(online, possible) == 0;
 }
 
@@ -34,7 +34,7 @@ static bool has_topology(uint32_t cpu)
 	char text[64];
 
 	(void)snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/core_id", cpu);
-	machine.read_file(path, text, sizeof(text));
+	read_file(path, text, sizeof(text));
 	return *text != '\0';
 }
 

@@ -96,6 +96,18 @@ int finish(void)
 	return failures ? 1 : 0;
 }
 
+void read_file(const char *path, char *to, size_t size)
+{
+	int fd = machine.open_file(path);
+	ssize_t n = fd < 0 ? 0 : read(fd, to, size - 1);
+
+	if (fd >= 0)
+		(void)close(fd);
+	while (n > 0 && strchr(" \t\r\n", to[n - 1]))
+		n--;
+	to[n > 0 ? n : 0] = '\0';
+}
+
 /* ---- CPUs and the pool ---- */
 
 /* "2-3" or "1,5": the numbers in it. Returns how many. */
@@ -155,12 +167,12 @@ void find_cpus(void)
 
 	/* The lists of siblings have online CPUs only. That it fails is the driver's way. */
 	(void)write_pool("\n");
-	machine.read_file("/sys/devices/system/cpu/possible", list, sizeof(list));
+	read_file("/sys/devices/system/cpu/possible", list, sizeof(list));
 	cpus.limit = parse_list(list, possible, 1024);
 	for (uint32_t cpu = 1; cpu < cpus.limit && cpu < CPUS_MAX; cpu++) {
 		(void)snprintf(path, sizeof(path),
 			       "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
-		machine.read_file(path, siblings, sizeof(siblings));
+		read_file(path, siblings, sizeof(siblings));
 		/* Each core once, by its first thread, and CPU 0's never. */
 		if (*siblings && strtoul(siblings, NULL, 10) == cpu)
 			note_core(siblings, node_of(cpu));
@@ -188,7 +200,7 @@ bool pool_is(const char *text)
 {
 	char now[1024];
 
-	machine.read_file(NE_CPUS, now, sizeof(now));
+	read_file(NE_CPUS, now, sizeof(now));
 	return strcmp(now, text) == 0;
 }
 

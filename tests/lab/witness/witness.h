@@ -27,7 +27,7 @@
  * @open_device: opens /dev/nitro_enclaves with these flags
  * @call:        ioctl()
  * @write_pool:  write() to ne_cpus
- * @read_file:   a file of /sys as text, without white space at its end; "" when there is none
+ * @open_file:   opens a file of /sys for reading; below 0 when there is none
  * @exists:      whether a path below /sys is there
  * @map:         huge pages of a NUMA node, present; NULL when there are too few
  * @map_backwards: pages of 2 MiB that do not follow each other physically as their addresses do
@@ -43,7 +43,7 @@ struct machine {
 	int (*open_device)(int flags);
 	int (*call)(int fd, unsigned long request, void *argument);
 	ssize_t (*write_pool)(const char *text, size_t size);
-	void (*read_file)(const char *path, char *to, size_t size);
+	int (*open_file)(const char *path);
 	bool (*exists)(const char *path);
 	void *(*map)(uint64_t page_bytes, size_t pages, int node);
 	void *(*map_backwards)(size_t pages, int node);
@@ -82,6 +82,8 @@ int finish(void);
 
 /* ---- calls ---- */
 
+/* A file of /sys as text, without white space at its end; "" when there is none. */
+void read_file(const char *path, char *to, size_t size);
 /* Releases the pool, looks at the CPUs. */
 void find_cpus(void);
 void set_pool(const char *text);
