@@ -40,7 +40,7 @@ struct nec_allocator_apply_options {
 
 /* What was found of a call that had been killed. */
 enum nec_allocator_recovery {
-	NEC_ALLOCATOR_NOTHING = 0,
+	NEC_ALLOCATOR_NOTHING = 0,  /* also: the pool could not be put back, which was warned of */
 	NEC_ALLOCATOR_FINISHED = 1, /* the machine is as it had been planned */
 	NEC_ALLOCATOR_UNDONE = 2,   /* the machine is as before that call */
 	NEC_ALLOCATOR_FORGOTTEN = 3 /* the file was damaged: moved aside, and no page is ours */

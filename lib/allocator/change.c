@@ -176,6 +176,32 @@ static int restore_pool(struct nec_change *change, nec_error *err)
 	return r;
 }
 
+/*
+ * The old pool could not be put back: what the step has left of it is ours, be it nothing, so that
+ * a release still knows what stood before.
+ */
+static void own_what_is_left(struct nec_change *change)
+{
+	struct nec_ledger *ledger = &change->ledger;
+	struct nec_cpu_pool now;
+
+	if (nec_cpu_pool_read(change->device, &now, NULL) < 0)
+		return;
+	if (now.info.state != NEC_POOL_EMPTY &&
+	    (now.info.state != NEC_POOL_SET || !nec_cpu_pool_equal(now.info.text, ledger->pool_to)))
+		return;
+	if (!ledger->pool_ours)
+		set_text(ledger->pool_origin, ledger->pool_from);
+	ledger->pool_ours = true;
+	set_text(ledger->pool, now.info.text);
+}
+
+/* Whether a change of ours has taken the pool down, and nothing has come in its place. */
+static bool pool_is_lost(const struct nec_ledger *ledger)
+{
+	return ledger->pool_ours && !ledger->pool[0];
+}
+
 /* Whether the new pool of an open step stands. */
 static int new_pool_stands(struct nec_change *change, nec_error *err)
 {
@@ -277,6 +303,8 @@ int nec_change_undo(struct nec_change *change, nec_error *err)
 	/* What cannot be written is left for the next start to undo; what is in use is not. */
 	if (r < 0 && r != -EBUSY)
 		return r;
+	if (pool_r < 0)
+		own_what_is_left(change);
 	idle_r = become_idle(change, err);
 	if (idle_r < 0)
 		return idle_r;
@@ -320,7 +348,7 @@ int nec_change_commit(struct nec_change *change, nec_error *err)
 static bool pool_is_ours(const struct nec_ledger *ledger, const struct nec_cpu_pool *now)
 {
 	if (now->info.state == NEC_POOL_EMPTY)
-		return pool_step_is_open(ledger);
+		return pool_step_is_open(ledger) || pool_is_lost(ledger);
 	return now->info.state == NEC_POOL_SET && nec_cpu_pool_equal(now->info.text, ledger->pool);
 }
 
@@ -451,9 +479,21 @@ static int recover(struct nec_change *change, nec_error *err)
 {
 	bool releasing = change->ledger.work == NEC_LEDGER_RELEASING;
 	nec_error why = NEC_ERROR_INIT;
-	int r = recover_work(change, &why);
+	char pool[NEC_LEDGER_POOL_SIZE];
+	int r;
+
+	set_text(pool, change->ledger.pool_from);
+	r = recover_work(change, &why);
 
 	if (r == -EBUSY && change->ledger.work == NEC_LEDGER_IDLE) {
+		if (!releasing && pool[0] && pool_is_lost(&change->ledger)) {
+			change->recovery = NEC_ALLOCATOR_NOTHING;
+			nec_warn(change->context,
+				 "a change that had been interrupted could not be undone: the CPU "
+				 "pool \"%s\" cannot be put back: %s",
+				 pool, why.message);
+			return 0;
+		}
 		nec_warn(change->context, "%s", why.message);
 		if (releasing && change->ledger.pool_ours)
 			change->recovery = NEC_ALLOCATOR_UNDONE;

@@ -24,7 +24,7 @@ static int check(struct nec_change *change, nec_error *err)
 	if (r < 0)
 		return r;
 	nec_target_set_nothing(host, &change->ledger);
-	target.set_pool = change->ledger.pool_ours && host->pool.info.state == NEC_POOL_SET &&
+	target.set_pool = change->ledger.pool_ours && host->pool.info.state != NEC_POOL_NO_DRIVER &&
 			  nec_cpu_pool_equal(host->pool.info.text, change->ledger.pool);
 	memcpy(target.pool, change->ledger.pool_origin, sizeof(target.pool));
 	return nec_target_check(host, &change->ledger, &target, nec_driver_in_use(change->device),

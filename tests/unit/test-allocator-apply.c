@@ -410,6 +410,41 @@ static void pool__comes_back_at_the_second_try(void **state)
 	assert_false(has_file(NEC_ALLOCATOR_STATE));
 }
 
+/* Three writes of the pool: the new one, and the old one twice. */
+static void lose_pool(const char *yaml)
+{
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 1, FAKE_POOL_LOST);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, EINVAL);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 3, EINVAL);
+	assert_int_equal(apply_with(yaml, &defaults), -EINVAL);
+	assert_int_equal(err.code, NEC_E_ALLOCATOR_UNDO);
+}
+
+static void pool__that_could_not_be_put_back_is_not_forgotten(void **state)
+{
+	const struct fake_machine machine = {
+		.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } }
+	};
+
+	(void)state;
+	boot(&machine);
+	set_memory(0, 128);
+	apply("memory_mib: 2\ncpu_pool: 1,5\n");
+	lose_pool("memory_mib: 2\ncpu_pool: 2,6\n");
+	expect_machine("; 0:2x1");
+	apply("memory_mib: 2\ncpu_pool: 2,6\n");
+	release();
+	expect_machine("3,7;");
+	assert_false(has_file(NEC_ALLOCATOR_STATE));
+	/* Nor when it was never ours; and without another apply. */
+	apply("memory_mib: 2\ncpu_pool: 3,7\n");
+	lose_pool("memory_mib: 2\ncpu_pool: 2,6\n");
+	release();
+	assert_true(outcome.changed);
+	expect_machine("3,7;");
+	assert_false(has_file(NEC_ALLOCATOR_STATE));
+}
+
 /* The driver takes that, and keeps it as it is. */
 static void pool__of_several_lines_is_one_in_the_ledger(void **state)
 {
@@ -768,6 +803,29 @@ static void recovery__goes_on_when_pages_came_into_use_meanwhile(void **state)
 	expect_machine(";");
 }
 
+/* A process without CAP_SYS_ADMIN is refused as if there were enclaves. */
+static void recovery__that_cannot_put_the_pool_back_is_not_called_undone(void **state)
+{
+	struct nec_change change = NEC_CHANGE_INIT;
+	enum nec_allocator_recovery recovery = NEC_ALLOCATOR_UNDONE;
+
+	(void)state;
+	boot(&(struct fake_machine){
+		.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } } });
+	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	assert_int_equal(nec_change_begin(&change, NEC_LEDGER_APPLYING, &err), 0);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 1, FAKE_POOL_LOST);
+	assert_true(nec_change_set_pool(&change, "1,5", &err) < 0);
+	nec_change_close(&change);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 1, EPERM);
+	assert_int_equal(nec_allocator_recover(&context, &recovery, &err), 0);
+	assert_int_equal(recovery, NEC_ALLOCATOR_NOTHING);
+	assert_non_null(strstr(warning, "could not be undone: the CPU pool \"3,7\""));
+	expect_machine(";");
+	release();
+	expect_machine("3,7;");
+}
+
 static void recovery__goes_on_when_an_enclave_keeps_what_was_to_be_released(void **state)
 {
 	int enclave;
@@ -847,6 +905,7 @@ int main(void)
 		TEST(pool__that_somebody_else_has_set_meanwhile_stays),
 		TEST(pool__comes_back_when_the_driver_refuses_the_new_one),
 		TEST(pool__comes_back_at_the_second_try),
+		TEST(pool__that_could_not_be_put_back_is_not_forgotten),
 		TEST(pool__of_several_lines_is_one_in_the_ledger),
 		TEST(enclaves__keep_the_pool_as_it_is),
 		TEST(enclaves__keep_their_pages),
@@ -862,6 +921,7 @@ int main(void)
 		TEST(status__tells_whose_pages_are_whose),
 		TEST(recovery__of_a_damaged_file_takes_no_page_for_ours),
 		TEST(recovery__goes_on_when_pages_came_into_use_meanwhile),
+		TEST(recovery__that_cannot_put_the_pool_back_is_not_called_undone),
 		TEST(recovery__goes_on_when_an_enclave_keeps_what_was_to_be_released),
 		TEST(recovery__after_a_reboot_has_nothing_to_do),
 		TEST(state__is_for_all_to_read_and_for_root_to_lock),
