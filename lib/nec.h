@@ -131,7 +131,7 @@ enum nec_error_code {
 	NEC_E_POOL_EXHAUSTED = 336,    /* the pool is empty, or all of its cores are taken */
 	NEC_E_REGION_PAGE_SIZE = 337,  /* a page below 2 MiB, or an address within a huge page */
 	NEC_E_DRIVER_FLAG = 338,       /* a flag that the driver does not know */
-	NEC_E_CID = 339,               /* a reserved CID, or one above 32 bits */
+	NEC_E_CID = 339,               /* a reserved CID, one above 32 bits, or another enclave's */
 
 	/* The driver's plain errno values, and what the device says through it */
 	NEC_E_DEVICE_ANSWER = 340,        /* a refusal by the device; os_error has its number */
@@ -1348,14 +1348,15 @@ struct nec_launch_options {
  *
  * Returns 0, or as nec_eif_check(); -EINVAL (NEC_E_INVALID_ARGUMENT: options that contradict each
  * other; NEC_E_CID, NEC_E_NO_VCPUS, NEC_E_CORES_INCOMPLETE, NEC_E_CPU_REPEATED,
- * NEC_E_MEMORY_MINIMUM, NEC_E_MEMORY_FOR_IMAGE), -E2BIG (NEC_E_TOO_LARGE: CPUs), -ENOENT
- * (NEC_E_DEVICE_MISSING, NEC_E_DRIVER_MISSING), -EACCES (NEC_E_DEVICE_PERMISSION), -EBUSY
- * (NEC_E_POOL_EMPTY, NEC_E_CPUS_INSUFFICIENT, NEC_E_VCPU_NOT_IN_POOL), -ENOMEM
- * (NEC_E_HUGEPAGES_EXHAUSTED, NEC_E_NO_MEMORY), what the driver says (NEC_E_VCPU_ALREADY_USED to
- * NEC_E_DRIVER_FAULT), NEC_E_ENCLAVE_BOOT (no heartbeat in time, or the enclave ended before it),
- * -ECANCELED (NEC_E_CANCELLED), or another errno (NEC_E_HOLDER: the process cannot be started, or
- * has been killed; NEC_E_FILE_WRITE: the sockets directory). Threads: as the context; several
- * launch at the same time. Makes child processes and waits for them.  Since 0.1.
+ * NEC_E_MEMORY_MINIMUM, NEC_E_MEMORY_FOR_IMAGE), -E2BIG (NEC_E_TOO_LARGE: CPUs), -EADDRINUSE
+ * (NEC_E_CID), -ENOENT (NEC_E_DEVICE_MISSING, NEC_E_DRIVER_MISSING), -EACCES
+ * (NEC_E_DEVICE_PERMISSION), -EBUSY (NEC_E_POOL_EMPTY, NEC_E_CPUS_INSUFFICIENT,
+ * NEC_E_VCPU_NOT_IN_POOL), -ENOMEM (NEC_E_HUGEPAGES_EXHAUSTED, NEC_E_NO_MEMORY), what the driver
+ * says (NEC_E_VCPU_ALREADY_USED to NEC_E_DRIVER_FAULT), NEC_E_ENCLAVE_BOOT (no heartbeat in time,
+ * or the enclave ended before it), -ECANCELED (NEC_E_CANCELLED), or another errno (NEC_E_HOLDER:
+ * the process cannot be started, or has been killed; NEC_E_FILE_WRITE: the sockets directory).
+ * Threads: as the context; several launch at the same time. Makes child processes and waits for
+ * them.  Since 0.1.
  */
 NEC_PUBLIC int nec_enclave_launch(nec_context *context, const struct nec_launch_options *options,
 				  nec_enclave **ret, nec_error *err);

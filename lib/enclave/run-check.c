@@ -7,13 +7,12 @@
 #include "enclave/client.h"
 #include "enclave/launch.h"
 
-/* Simulated enclaves have CPUs of a pool of their own. */
 static void add_cpus(const cJSON *enclave, struct nec_cpuset *used)
 {
 	const cJSON *ids = nec_json_get(enclave, "CPUIDs");
 	const cJSON *item;
 
-	if (!nec_json_is_array(ids) || nec_json_get(enclave, "Backend"))
+	if (!nec_json_is_array(ids))
 		return;
 	cJSON_ArrayForEach (item, ids) {
 		uint64_t id;
@@ -23,11 +22,24 @@ static void add_cpus(const cJSON *enclave, struct nec_cpuset *used)
 	}
 }
 
+/* 0 leaves the choice to the hypervisor, and nobody has it. */
+static int check_cid(const cJSON *enclave, uint64_t cid, nec_error *err)
+{
+	const char *name = "without a name";
+	uint64_t used;
+
+	if (!nec_json_get_u64(enclave, "EnclaveCID", &used) || used != cid)
+		return 0;
+	(void)nec_json_get_string(enclave, "EnclaveName", &name);
+	return nec_error_set(err, NEC_E_CID, -EADDRINUSE, "CID %llu belongs to the enclave %s",
+			     (unsigned long long)cid, name);
+}
+
 /*
- * The CPUs of the enclaves that answer, ours and nitro-cli's. Of one that does not answer the
- * driver knows: this check is for the better message.
+ * What the enclaves have that answer, ours and nitro-cli's. Of one that does not answer driver and
+ * hypervisor know: this check is for the better message.
  */
-static int find_used(const char *dir, struct nec_cpuset *ret, nec_error *err)
+static int find_used(const char *dir, uint64_t cid, struct nec_cpuset *ret, nec_error *err)
 {
 	cleanup_json cJSON *enclaves = nec_json_array();
 	unsigned int failed = 0;
@@ -39,8 +51,15 @@ static int find_used(const char *dir, struct nec_cpuset *ret, nec_error *err)
 	r = nec_client_describe_all(dir, false, enclaves, &failed, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	cJSON_ArrayForEach (enclave, enclaves)
+	cJSON_ArrayForEach (enclave, enclaves) {
+		/* Simulated ones have CPUs and CIDs of their own. */
+		if (nec_json_get(enclave, "Backend"))
+			continue;
 		add_cpus(enclave, ret);
+		r = check_cid(enclave, cid, err);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 
@@ -82,7 +101,7 @@ int nec_run_check(nec_context *context, const struct nec_launch_request *request
 	if (r >= 0)
 		r = nec_host_take(&device, &host, err);
 	if (r >= 0)
-		r = find_used(request->sockets_dir, &used, err);
+		r = find_used(request->sockets_dir, request->cid, &used, err);
 	if (r >= 0)
 		r = nec_launch_check(host, &used, request, eif, err);
 	return r < 0 ? r : check_device(context, err);
