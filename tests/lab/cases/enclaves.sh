@@ -66,7 +66,8 @@ snapshot() {
         esac
     done
     for file in /run/nitro_enclaves/*; do
-        [ -d "$file" ] || echo "$file"
+        # Folders come with the first enclave; before it there may be nothing at all.
+        [ ! -e "$file" ] || [ -d "$file" ] || echo "$file"
     done
     control status
     jq -c '{slots, touched: .counts.touched_pages, freed_running: .counts.freed_running}' <<< "$answer"
