@@ -9,10 +9,26 @@
 #include "base/json.h"
 #include "daemon.h"
 
+/* How long, in microseconds, systemd is to wait from the last step on. */
+#define STEP_USEC "180000000"
+
+/* How often, and how long, a lock is tried that a `nec allocator` without us holds. */
+enum { RETRY_USEC = 250000, WAIT_USEC = 60000000 };
+
 static void on_done(void *userdata, const struct nec_allocator_reply *reply,
 		    const struct nec_buffer *payload);
 
 /* ---- what is said while it goes on ---- */
+
+/*
+ * Start and stop have a time limit, which says nothing of how much memory there is to make: as long
+ * as it goes on, systemd is to wait.
+ */
+static void ask_for_time(const struct daemon *daemon)
+{
+	if (daemon->state != DAEMON_READY)
+		daemon_notify_repeated(&daemon->notifier, "EXTEND_TIMEOUT_USEC=" STEP_USEC);
+}
 
 static void on_news(void *userdata, const struct nec_allocator_reply *reply,
 		    const struct nec_buffer *payload)
@@ -22,11 +38,14 @@ static void on_news(void *userdata, const struct nec_allocator_reply *reply,
 	if (reply->kind == NEC_ALLOCATOR_WARNING) {
 		daemon_log(daemon, NEC_LOG_WARN, "%s", reply->text);
 	} else {
+		if (reply->done != daemon->done || strcmp(reply->text, daemon->phase) != 0)
+			ask_for_time(daemon);
 		(void)snprintf(daemon->phase, sizeof(daemon->phase), "%.63s", reply->text);
 		daemon->done = reply->done;
 		daemon->total = reply->total;
-		daemon_notify_status(&daemon->notifier, "", "%s: %" PRIu64 " of %" PRIu64 " MiB",
-				     daemon->phase, daemon->done >> 20, daemon->total >> 20);
+		(void)daemon_notify_status(&daemon->notifier, "",
+					   "%s: %" PRIu64 " of %" PRIu64 " MiB", daemon->phase,
+					   daemon->done >> 20, daemon->total >> 20);
 	}
 	if (daemon->asker)
 		daemon_client_tell(daemon->asker, payload);
@@ -41,11 +60,13 @@ static void say_begin(struct daemon *daemon)
 			   daemon_client_uid(daemon->asker));
 	else
 		daemon_log(daemon, NEC_LOG_INFO, "%s", name);
-	daemon_notify_status(&daemon->notifier, "", "%s is under way", name);
+	(void)daemon_notify_status(&daemon->notifier, "", "%s is under way", name);
 	/* The time belongs to it: systemd knows by it which reload it hears of. */
 	if (daemon->state == DAEMON_READY)
-		daemon_notify(&daemon->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-			      nec_loop_now());
+		daemon_check_told(daemon, daemon_notify(&daemon->notifier,
+							"RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+							nec_loop_now()));
+	ask_for_time(daemon);
 }
 
 /* ---- begin ---- */
@@ -62,30 +83,58 @@ static int begin(struct daemon *daemon, const struct daemon_job *job, struct dae
 	daemon->asker = asker;
 	daemon->phase[0] = '\0';
 	daemon->done = daemon->total = 0;
-	say_begin(daemon);
 	return 0;
+}
+
+bool daemon_change_is_under_way(const struct daemon *daemon)
+{
+	return daemon->change || daemon->retry;
 }
 
 int daemon_change_begin(struct daemon *daemon, const struct daemon_job *job,
 			struct daemon_client *asker, nec_error *err)
 {
+	int r;
+
 	if (daemon->state == DAEMON_STOPPING)
 		return nec_error_set(err, NEC_E_ALLOCATOR_BUSY, -EAGAIN,
 				     "nec-allocatord is stopping");
-	if (daemon->change)
+	if (daemon_change_is_under_way(daemon))
 		return nec_error_set(err, NEC_E_ALLOCATOR_BUSY, -EAGAIN,
 				     "nec-allocatord is at another %s; try again when it is done",
 				     nec_allocator_verb_name(daemon->change_verb));
-	return begin(daemon, job, asker, err);
+	r = begin(daemon, job, asker, err);
+	if (r == 0) {
+		daemon->wait_until = 0;
+		say_begin(daemon);
+	}
+	return r;
+}
+
+/* What nobody but us and systemd wants. */
+static int begin_own(struct daemon *daemon, enum nec_allocator_verb verb, nec_error *err)
+{
+	const struct daemon_job job = { .verb = verb, .config = daemon->options.config };
+
+	return begin(daemon, &job, NULL, err);
+}
+
+int daemon_change_begin_own(struct daemon *daemon, enum nec_allocator_verb verb, nec_error *err)
+{
+	int r = begin_own(daemon, verb, err);
+
+	if (r == 0) {
+		daemon->wait_until = nec_loop_now() + WAIT_USEC;
+		say_begin(daemon);
+	}
+	return r;
 }
 
 static void apply_own_file(struct daemon *daemon)
 {
-	const struct daemon_job job = { .verb = NEC_ALLOCATOR_ASK_APPLY,
-					.config = daemon->options.config };
 	nec_error err = NEC_ERROR_INIT;
 
-	if (begin(daemon, &job, NULL, &err) < 0)
+	if (daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_APPLY, &err) < 0)
 		daemon_log_failure(daemon, "the file cannot be applied", &err);
 }
 
@@ -93,7 +142,7 @@ void daemon_reload(struct daemon *daemon)
 {
 	if (daemon->state == DAEMON_STOPPING)
 		return;
-	if (daemon->change)
+	if (daemon_change_is_under_way(daemon))
 		daemon->reload = true;
 	else
 		apply_own_file(daemon);
@@ -109,14 +158,12 @@ static void finish(struct daemon *daemon, int status)
 /* All that was under way is done: what is set aside is given back, and we are through. */
 static void stop_now(struct daemon *daemon)
 {
-	const struct daemon_job job = { .verb = NEC_ALLOCATOR_ASK_RELEASE,
-					.config = daemon->options.config };
 	nec_error err = NEC_ERROR_INIT;
 
 	if (daemon->options.keep) {
 		daemon_log(daemon, NEC_LOG_INFO, "stopped; %s, and stay so", daemon->standing);
 		finish(daemon, 0);
-	} else if (begin(daemon, &job, NULL, &err) < 0) {
+	} else if (daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_RELEASE, &err) < 0) {
 		daemon_log_failure(daemon, "nothing can be given back", &err);
 		finish(daemon, nec_error_exit_status(err.code));
 	} else {
@@ -130,7 +177,8 @@ void daemon_stop(struct daemon *daemon)
 		return;
 	daemon->state = DAEMON_STOPPING;
 	daemon->reload = false;
-	daemon_notify(&daemon->notifier, "STOPPING=1");
+	nec_source_free(TAKE_PTR(daemon->retry));
+	daemon_check_told(daemon, daemon_notify(&daemon->notifier, "STOPPING=1"));
 	if (daemon->change)
 		daemon_worker_cancel(daemon->change);
 	else
@@ -164,8 +212,11 @@ static void take_success(struct daemon *daemon, const struct nec_allocator_reply
 	(void)snprintf(daemon->standing, sizeof(daemon->standing), "%s", nec_buffer_text(&text));
 	daemon_log(daemon, NEC_LOG_INFO, "%s%s", daemon->standing,
 		   outcome.changed ? "" : "; nothing had to be changed");
-	daemon_notify_status(&daemon->notifier, daemon->state == DAEMON_STOPPING ? "" : "READY=1\n",
-			     "%s", daemon->standing);
+	if (daemon->state == DAEMON_STOPPING)
+		(void)daemon_notify_status(&daemon->notifier, "", "%s", daemon->standing);
+	else
+		daemon_check_told(daemon, daemon_notify_status(&daemon->notifier, "READY=1\n", "%s",
+							       daemon->standing));
 }
 
 /* Somebody sees it in the log and in `systemctl status`, whoever asked for it. */
@@ -178,11 +229,12 @@ static void take_failure(struct daemon *daemon, const nec_error *err)
 		       nec_allocator_verb_name(daemon->change_verb));
 	daemon_log_failure(daemon, what, err);
 	if (daemon->state == DAEMON_READY)
-		daemon_notify_status(&daemon->notifier, "READY=1\n", "%s: %s; still %s", what,
-				     err->message, daemon->standing);
+		daemon_check_told(daemon, daemon_notify_status(&daemon->notifier, "READY=1\n",
+							       "%s: %s; still %s", what,
+							       err->message, daemon->standing));
 	else
-		daemon_notify_status(&daemon->notifier, "", "%s: %s %s", what, err->message,
-				     err->hint);
+		(void)daemon_notify_status(&daemon->notifier, "", "%s: %s %s", what, err->message,
+					   err->hint);
 }
 
 static void answer(struct daemon *daemon, const struct nec_allocator_reply *reply,
@@ -220,17 +272,58 @@ static void go_on(struct daemon *daemon, bool good)
 	}
 }
 
-static void on_done(void *userdata, const struct nec_allocator_reply *reply,
-		    const struct nec_buffer *payload)
+static void end_change(struct daemon *daemon, const struct nec_allocator_reply *reply,
+		       const struct nec_buffer *payload)
 {
-	struct daemon *daemon = userdata;
 	bool good = reply->kind == NEC_ALLOCATOR_RESULT;
 
-	daemon->change = NULL;
 	if (good)
 		take_success(daemon, reply);
 	else
 		take_failure(daemon, &reply->error);
 	answer(daemon, reply, payload);
 	go_on(daemon, good);
+}
+
+/* ---- another process is changing the machine ---- */
+
+static void on_retry(void *userdata, uint32_t events)
+{
+	struct daemon *daemon = userdata;
+	struct nec_allocator_reply lost = { .kind = NEC_ALLOCATOR_ERROR };
+
+	(void)events;
+	nec_source_free(TAKE_PTR(daemon->retry));
+	if (begin_own(daemon, daemon->change_verb, &lost.error) < 0)
+		end_change(daemon, &lost, NULL);
+}
+
+/*
+ * A client is told at once and can come again. A start or stop of the service that failed for that
+ * would be for good, though it has only to wait. False when there is nothing to wait for.
+ */
+static bool wait_for_turn(struct daemon *daemon, const struct nec_allocator_reply *reply)
+{
+	bool stops_first = daemon->state == DAEMON_STOPPING && !daemon->releasing;
+
+	if (reply->kind != NEC_ALLOCATOR_ERROR || reply->error.code != NEC_E_ALLOCATOR_BUSY ||
+	    stops_first || nec_loop_now() >= daemon->wait_until)
+		return false;
+	if (nec_loop_add_timer(daemon->loop, RETRY_USEC, on_retry, daemon, &daemon->retry, NULL) <
+	    0)
+		return false;
+	(void)daemon_notify_status(&daemon->notifier, "", "%s waits: %s",
+				   nec_allocator_verb_name(daemon->change_verb),
+				   reply->error.message);
+	return true;
+}
+
+static void on_done(void *userdata, const struct nec_allocator_reply *reply,
+		    const struct nec_buffer *payload)
+{
+	struct daemon *daemon = userdata;
+
+	daemon->change = NULL;
+	if (!wait_for_turn(daemon, reply))
+		end_change(daemon, reply, payload);
 }

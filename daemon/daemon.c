@@ -29,6 +29,16 @@ void daemon_log_failure(struct daemon *daemon, const char *what, const nec_error
 		(void)fprintf(stderr, "nec-allocatord: %s: %s %s\n", what, err->message, err->hint);
 }
 
+void daemon_check_told(struct daemon *daemon, int result)
+{
+	nec_error err = NEC_ERROR_INIT;
+
+	if (result >= 0)
+		return;
+	(void)nec_error_set_system(&err, NEC_E_SYSTEM, result, "it took no message");
+	daemon_log_failure(daemon, "systemd does not know our state", &err);
+}
+
 /* ---- requests ---- */
 
 static void begin_for(struct daemon *daemon, struct daemon_client *client,
@@ -119,7 +129,7 @@ static void on_watchdog(void *userdata, uint32_t events)
 	struct daemon *daemon = userdata;
 
 	(void)events;
-	daemon_notify(&daemon->notifier, "WATCHDOG=1");
+	daemon_check_told(daemon, daemon_notify(&daemon->notifier, "WATCHDOG=1"));
 	nec_source_set_timer(daemon->watchdog, daemon->notifier.watchdog_usec / WATCHDOG_PART);
 }
 
@@ -164,8 +174,6 @@ static int make_folder(const char *socket, nec_error *err)
 
 static int start(struct daemon *daemon, nec_error *err)
 {
-	const struct daemon_job job = { .verb = NEC_ALLOCATOR_ASK_APPLY,
-					.config = daemon->options.config };
 	int r = nec_loop_new(&daemon->loop, err);
 
 	if (r == 0)
@@ -178,7 +186,7 @@ static int start(struct daemon *daemon, nec_error *err)
 		r = daemon_clients_open(daemon->loop, daemon->options.socket, find_group(daemon),
 					&clients_events, daemon, &daemon->clients, err);
 	if (r == 0)
-		r = daemon_change_begin(daemon, &job, NULL, err);
+		r = daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_APPLY, err);
 	return r;
 }
 
@@ -186,6 +194,7 @@ static void end(struct daemon *daemon)
 {
 	daemon_worker_free(daemon->change);
 	daemon_worker_free(daemon->look);
+	nec_source_free(daemon->retry);
 	daemon_clients_close(daemon->clients);
 	nec_source_free(daemon->signals);
 	if (daemon->signal_fd >= 0)
@@ -214,7 +223,7 @@ int daemon_run(const struct daemon_options *options)
 		status = nec_loop_run(daemon.loop, &err);
 	if (status < 0) {
 		daemon_log_failure(&daemon, "cannot run", &err);
-		daemon_notify_status(&daemon.notifier, "", "%s", err.message);
+		(void)daemon_notify_status(&daemon.notifier, "", "%s", err.message);
 		status = nec_error_exit_status(err.code);
 	}
 	end(&daemon);

@@ -55,8 +55,10 @@ struct daemon {
 	char phase[64];              /* how far it is */
 	uint64_t done;
 	uint64_t total;
-	bool reload;    /* again, once this change is done */
-	bool releasing; /* this change is the last */
+	bool reload;              /* again, once this change is done */
+	bool releasing;           /* this change is the last */
+	struct nec_source *retry; /* somebody else is changing the machine: ours waits */
+	uint64_t wait_until;      /* that long; 0: it does not wait */
 
 	struct daemon_worker *look; /* at it; for the clients that are marked */
 
@@ -77,12 +79,24 @@ int daemon_run(const struct daemon_options *options);
 /* Logs a failure with its error's fields, and its hint. */
 void daemon_log_failure(struct daemon *daemon, const char *what, const nec_error *err);
 
+/* Logs that systemd could not be told what it must know; @result is of daemon_notify(). */
+void daemon_check_told(struct daemon *daemon, int result);
+
 /*
- * Begins a change, for @asker or NULL. Returns 0, or a negative errno: -EAGAIN
+ * Begins a change for @asker. Returns 0, or a negative errno: -EAGAIN
  * (NEC_E_ALLOCATOR_BUSY) when another one is under way, or the daemon stops.
  */
 int daemon_change_begin(struct daemon *daemon, const struct daemon_job *job,
 			struct daemon_client *asker, nec_error *err);
+
+/*
+ * The same for ourselves or systemd, with our own file, when none is under way. While another
+ * process is changing the machine it waits, up to a minute.
+ */
+int daemon_change_begin_own(struct daemon *daemon, enum nec_allocator_verb verb, nec_error *err);
+
+/* Whether one is under way, or waits for its turn. */
+bool daemon_change_is_under_way(const struct daemon *daemon);
 
 /* systemd wants the file applied again; after the change that is under way, if there is one. */
 void daemon_reload(struct daemon *daemon);

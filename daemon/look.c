@@ -89,14 +89,14 @@ static const char *state_name(const struct daemon *daemon)
 	case DAEMON_READY:
 		break;
 	}
-	return daemon->change ? "changing" : "ready";
+	return daemon_change_is_under_way(daemon) ? "changing" : "ready";
 }
 
 static bool add_work(cJSON *object, const struct daemon *daemon)
 {
 	cJSON *item;
 
-	if (!daemon->change)
+	if (!daemon_change_is_under_way(daemon))
 		return true;
 	item = nec_json_object();
 	return nec_json_add(object, "Work", item) &&

@@ -2,14 +2,19 @@
 /* The service's side of sd_notify(3). */
 #include "notify.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "base/cleanup.h"
 
 enum { MESSAGE_SIZE = 2048 };
+
+/* How long the service manager may be too busy to take what it must know. */
+enum { SEND_SEC = 10 };
 
 /* A path, or a name in the abstract namespace behind '@'. */
 static bool take_address(const char *path, struct daemon_notifier *notifier)
@@ -40,9 +45,14 @@ static uint64_t watchdog_time(void)
 
 void daemon_notifier_open(struct daemon_notifier *notifier)
 {
+	const struct timeval patience = { .tv_sec = SEND_SEC };
+
 	*notifier = (struct daemon_notifier){ .fd = -1, .watchdog_usec = watchdog_time() };
 	if (take_address(getenv("NOTIFY_SOCKET"), notifier))
-		notifier->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		notifier->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (notifier->fd >= 0)
+		(void)setsockopt(notifier->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+				 sizeof(patience));
 	(void)unsetenv("NOTIFY_SOCKET");
 	(void)unsetenv("WATCHDOG_USEC");
 	(void)unsetenv("WATCHDOG_PID");
@@ -54,14 +64,21 @@ void daemon_notifier_close(struct daemon_notifier *notifier)
 		(void)close(TAKE_FD(notifier->fd));
 }
 
-static void send_message(const struct daemon_notifier *notifier, const char *message)
+/* Returns 0 or a negative errno: -EAGAIN when its queue was full all the time. */
+static int send_message(const struct daemon_notifier *notifier, const char *message, int flags)
 {
-	if (notifier->fd >= 0)
-		(void)!sendto(notifier->fd, message, strlen(message), MSG_NOSIGNAL,
-			      (const struct sockaddr *)&notifier->address, notifier->address_size);
+	ssize_t n;
+
+	if (notifier->fd < 0)
+		return 0;
+	do
+		n = sendto(notifier->fd, message, strlen(message), MSG_NOSIGNAL | flags,
+			   (const struct sockaddr *)&notifier->address, notifier->address_size);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
 }
 
-void daemon_notify(const struct daemon_notifier *notifier, const char *format, ...)
+int daemon_notify(const struct daemon_notifier *notifier, const char *format, ...)
 {
 	char message[MESSAGE_SIZE];
 	va_list args;
@@ -69,11 +86,16 @@ void daemon_notify(const struct daemon_notifier *notifier, const char *format, .
 	va_start(args, format);
 	(void)vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	send_message(notifier, message);
+	return send_message(notifier, message, 0);
 }
 
-void daemon_notify_status(const struct daemon_notifier *notifier, const char *also,
-			  const char *format, ...)
+void daemon_notify_repeated(const struct daemon_notifier *notifier, const char *text)
+{
+	(void)send_message(notifier, text, MSG_DONTWAIT);
+}
+
+int daemon_notify_status(const struct daemon_notifier *notifier, const char *also,
+			 const char *format, ...)
 {
 	char text[MESSAGE_SIZE / 2];
 	char message[MESSAGE_SIZE];
@@ -86,5 +108,5 @@ void daemon_notify_status(const struct daemon_notifier *notifier, const char *al
 	for (char *c = strchr(text, '\n'); c; c = strchr(c, '\n'))
 		*c = ' ';
 	(void)snprintf(message, sizeof(message), "%sSTATUS=%s", also, text);
-	send_message(notifier, message);
+	return send_message(notifier, message, also[0] ? 0 : MSG_DONTWAIT);
 }

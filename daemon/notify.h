@@ -22,13 +22,21 @@ struct daemon_notifier {
 void daemon_notifier_open(struct daemon_notifier *notifier);
 void daemon_notifier_close(struct daemon_notifier *notifier);
 
-/* Lines "KEY=value". Never waits, and cannot fail in a way that anybody could do something about.
+/*
+ * Lines "KEY=value" that must arrive: waits some seconds for a service manager that is too busy to
+ * take them. Returns 0 or a negative errno; 0 outside systemd.
  */
-void daemon_notify(const struct daemon_notifier *notifier, const char *format, ...)
+int daemon_notify(const struct daemon_notifier *notifier, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* "STATUS=...": what `systemctl status` shows; one line. */
-void daemon_notify_status(const struct daemon_notifier *notifier, const char *also,
-			  const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What is said again soon, and may be lost: never waits. */
+void daemon_notify_repeated(const struct daemon_notifier *notifier, const char *text);
+
+/*
+ * "STATUS=...": what `systemctl status` shows; one line. Behind lines @also, it is a matter of
+ * daemon_notify(); alone (""), it never waits, and -EAGAIN means that it was not worth that.
+ */
+int daemon_notify_status(const struct daemon_notifier *notifier, const char *also,
+			 const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif
