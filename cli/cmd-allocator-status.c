@@ -245,8 +245,14 @@ static int look(struct cli *cli, struct result *result, nec_error *err)
 	struct nec_allocator_config config;
 	int r;
 
-	(void)nec_allocator_ask(cli->context, nec_allocator_socket(), &request, &result->daemon,
-				&result->daemon_error);
+	r = nec_allocator_ask(cli->context, nec_allocator_socket(), &request, &result->daemon,
+			      &result->daemon_error);
+	if (r == -ECANCELED) {
+		*err = result->daemon_error;
+		return r;
+	}
+	if (r == -ETIMEDOUT)
+		cli_warn("nec-allocatord runs, but does not answer: only the machine is looked at");
 	if (!result->config && result->daemon)
 		(void)nec_json_get_string(result->daemon, "Config", &result->config);
 	if (!result->config)

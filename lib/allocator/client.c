@@ -11,6 +11,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/loop.h"
 #include "base/unix-socket.h"
 
 /* How often the cancel flag is looked at: a signal may come between a look and a wait. */
@@ -18,6 +19,12 @@ enum { WAIT_MSEC = 200 };
 
 /* How long a daemon with many connections waiting is tried. */
 enum { RETRIES = 500, RETRY_NSEC = 10000000 };
+
+/*
+ * A daemon may be stopped, or hang: its state it says at once or not at all, and a change that is
+ * not wanted any more it undoes by itself, with us or without us.
+ */
+enum { STATE_USEC = 5000000, UNDO_USEC = 15000000 };
 
 const char *nec_allocator_socket(void)
 {
@@ -28,16 +35,19 @@ const char *nec_allocator_socket(void)
 
 /* ---- connecting ---- */
 
-static int refuse_connection(const char *socket, int result, nec_error *err)
+static int refuse_connection(const char *socket, int result, bool changes, nec_error *err)
 {
 	if (result == -ENOENT || result == -ECONNREFUSED || result == -ENOTDIR)
 		return nec_error_set(err, NEC_E_ALLOCATOR_DAEMON, -ENOENT,
 				     "nec-allocatord does not run: nobody listens at %s", socket);
 	if (result == -EACCES || result == -EPERM) {
 		(void)nec_error_set(err, NEC_E_ALLOCATOR_RIGHTS, -EACCES,
-				    "nec-allocatord may be asked by root and the group ne");
-		nec_error_set_hint(err, "Join the group (`usermod -aG ne USER`, then log in "
-					"again).");
+				    changes ? "what is set aside may be changed by root only"
+					    : "nec-allocatord may be asked by root and the group "
+					      "ne");
+		nec_error_set_hint(err, changes ? "Run it as root."
+						: "Join the group (`usermod -aG ne USER`, then log "
+						  "in again).");
 		return -EACCES;
 	}
 	return nec_error_set_system(err, NEC_E_ALLOCATOR_DAEMON, result, "cannot connect to %s",
@@ -60,19 +70,21 @@ static int check_owner(int fd, const char *socket, nec_error *err)
 	return 0;
 }
 
-static int connect_to(const char *socket, nec_error *err)
+static int connect_to(const nec_context *context, const char *socket, bool changes, nec_error *err)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_NSEC };
 	cleanup_close int fd = -1;
 	int r = -EAGAIN;
 
 	for (int i = 0; i < RETRIES && r == -EAGAIN; i++) {
+		if (nec_check_cancel(context, err) < 0)
+			return -ECANCELED;
 		if (i > 0)
 			(void)nanosleep(&pause, NULL);
 		r = nec_connect_unix_type(socket, SOCK_STREAM | SOCK_NONBLOCK);
 	}
 	if (r < 0)
-		return refuse_connection(socket, r, err);
+		return refuse_connection(socket, r, changes, err);
 	fd = r;
 	r = check_owner(fd, socket, err);
 	return r < 0 ? r : TAKE_FD(fd);
@@ -84,7 +96,9 @@ struct talk {
 	nec_context *context;
 	int fd;
 	struct nec_frame_reader reader;
+	bool changes;   /* there may be something to undo */
 	bool cancelled; /* the daemon was told */
+	uint64_t end;   /* of our patience, 0 for none */
 };
 
 /* Tells the daemon, once, that we do not want it any more; it answers all the same. */
@@ -93,7 +107,19 @@ static void look_at_cancel(struct talk *talk)
 	if (talk->cancelled || nec_check_cancel(talk->context, NULL) == 0)
 		return;
 	talk->cancelled = true;
+	talk->end = nec_loop_now() + (talk->changes ? UNDO_USEC : 0);
 	(void)shutdown(talk->fd, SHUT_WR);
+}
+
+static int lose_patience(const struct talk *talk, nec_error *err)
+{
+	if (talk->cancelled)
+		return nec_error_set(err, NEC_E_CANCELLED, -ECANCELED, "interrupted%s",
+				     talk->changes ? "; nec-allocatord, which has been told, does "
+						     "not answer"
+						   : "");
+	return nec_error_set(err, NEC_E_ALLOCATOR_DAEMON, -ETIMEDOUT,
+			     "nec-allocatord runs, but does not answer");
 }
 
 static int wait_for(struct talk *talk, short events, nec_error *err)
@@ -110,6 +136,8 @@ static int wait_for(struct talk *talk, short events, nec_error *err)
 		if (r < 0 && errno != EINTR)
 			return nec_error_set_system(err, NEC_E_SYSTEM, -errno,
 						    "cannot wait for nec-allocatord");
+		if (talk->end && nec_loop_now() >= talk->end)
+			return lose_patience(talk, err);
 	}
 }
 
@@ -216,9 +244,14 @@ int nec_allocator_ask(nec_context *context, const char *socket,
 		      const struct nec_allocator_request *request, cJSON **ret, nec_error *err)
 {
 	cleanup_buffer struct nec_buffer frame = { 0 };
-	cleanup_close int fd = connect_to(socket, err);
+	bool changes = nec_allocator_verb_changes(request->verb);
+	cleanup_close int fd = connect_to(context, socket, changes, err);
 	struct talk talk = { .context = context,
 			     .fd = fd,
+			     .changes = changes,
+			     .end = request->verb == NEC_ALLOCATOR_ASK_STATE
+					    ? nec_loop_now() + STATE_USEC
+					    : 0,
 			     .reader.limit = NEC_ALLOCATOR_REPLY_MAX };
 	int r = fd < 0 ? fd : nec_allocator_request_encode(request, &frame, err);
 

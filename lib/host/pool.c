@@ -123,6 +123,11 @@ static int refuse_pool(int number, const char *text, nec_error *err)
 	(void)nec_error_set_system(err, NEC_E_ALLOCATOR_POOL, number,
 				   "the driver refuses the CPU pool \"%s\"%s", text,
 				   pool_reason(number));
+	/* A unit's view of /sys is of the driver that was loaded when the unit was started. */
+	if (number == -EROFS)
+		nec_error_set_hint(err, "The driver has been loaded anew since the service was "
+					"started: restart it, `systemctl restart "
+					"nitro-enclaves-allocator`.");
 	return number == -EBUSY ? -EIO : number;
 }
 

@@ -410,6 +410,19 @@ static void pool__comes_back_at_the_second_try(void **state)
 	assert_false(has_file(NEC_ALLOCATOR_STATE));
 }
 
+/* So it is in a unit that was started before the driver was loaded anew. */
+static void pool__that_is_read_only_wants_the_service_restarted(void **state)
+{
+	(void)state;
+	boot(&ec2);
+	set_memory(0, 128);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, EROFS);
+	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EROFS);
+	assert_int_equal(err.code, NEC_E_ALLOCATOR_POOL);
+	assert_non_null(strstr(err.hint, "systemctl restart nitro-enclaves-allocator"));
+	expect_machine(";");
+}
+
 /* Three writes of the pool: the new one, and the old one twice. */
 static void lose_pool(const char *yaml)
 {
@@ -905,6 +918,7 @@ int main(void)
 		TEST(pool__that_somebody_else_has_set_meanwhile_stays),
 		TEST(pool__comes_back_when_the_driver_refuses_the_new_one),
 		TEST(pool__comes_back_at_the_second_try),
+		TEST(pool__that_is_read_only_wants_the_service_restarted),
 		TEST(pool__that_could_not_be_put_back_is_not_forgotten),
 		TEST(pool__of_several_lines_is_one_in_the_ledger),
 		TEST(enclaves__keep_the_pool_as_it_is),
