@@ -22,10 +22,14 @@ static int save(struct nec_change *change, nec_error *err)
 /*
  * What the step of a row has brought: the difference that the kernel shows, as far as the step can
  * have made it. Others who change the same number at the same time can be told from us no better.
+ *
+ * A higher number first makes others' surplus pages, which are in use, part of it. New are those by
+ * which the sum of both has grown.
  */
 static int settle_step(struct nec_change *change, struct nec_ledger_row *row, nec_error *err)
 {
 	struct nec_page_count now;
+	uint64_t total;
 	int r;
 
 	if (row->step_from == row->step_to)
@@ -33,9 +37,10 @@ static int settle_step(struct nec_change *change, struct nec_ledger_row *row, ne
 	r = nec_page_count_read(change->device, row->node, row->page_bytes, &now, err);
 	if (r < 0)
 		return r;
-	if (row->step_to > row->step_from && now.persistent > row->step_from) {
+	total = now.persistent + now.surplus;
+	if (row->step_to > row->step_from && total > row->step_from) {
 		uint64_t most = row->step_to - row->step_from;
-		uint64_t gained = now.persistent - row->step_from;
+		uint64_t gained = total - row->step_from;
 
 		row->ours += gained < most ? gained : most;
 	} else if (row->step_to < row->step_from && now.persistent < row->step_from) {
@@ -77,11 +82,13 @@ int nec_change_add_pages(struct nec_change *change, struct nec_ledger_row *row, 
 {
 	struct nec_page_count now;
 	uint64_t ours = row->ours;
+	uint64_t total;
 	int r = nec_page_count_read(change->device, row->node, row->page_bytes, &now, err);
 
 	if (r < 0)
 		return r;
-	r = step(change, row, now.persistent, now.persistent + count, err);
+	total = now.persistent + now.surplus;
+	r = step(change, row, total, total + count, err);
 	*ret_got = row->ours - ours;
 	change->made_bytes += *ret_got * row->page_bytes;
 	return r;

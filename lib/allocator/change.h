@@ -48,7 +48,7 @@ static inline void nec_cleanup_change(struct nec_change *change)
 /* The ledger's file says from now on that this is under way. Nothing has been touched. */
 int nec_change_begin(struct nec_change *change, enum nec_ledger_work work, nec_error *err);
 
-/* Adds at most @count pages; *ret_got is how many the kernel made. */
+/* Adds at most @count pages that nobody has; *ret_got is how many the kernel made. */
 int nec_change_add_pages(struct nec_change *change, struct nec_ledger_row *row, uint64_t count,
 			 uint64_t *ret_got, nec_error *err);
 

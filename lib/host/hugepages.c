@@ -174,6 +174,7 @@ int nec_page_count_read(const struct nec_device *device, int32_t node, uint64_t 
 		surplus = 0;
 	unpromised = read_unpromised(device, page_bytes);
 	ret->persistent = total > surplus ? total - surplus : 0;
+	ret->surplus = surplus;
 	ret->available = free_pages < unpromised ? free_pages : unpromised;
 	return 0;
 }

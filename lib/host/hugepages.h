@@ -28,6 +28,7 @@ int nec_hugepages_read(const struct nec_device *device, const struct nec_cpuset 
 /* Pages of one size on one node, as far as changing their number goes. */
 struct nec_page_count {
 	uint64_t persistent; /* what nr_hugepages was set to: without those lent beyond it */
+	uint64_t surplus;    /* these: in use, and gone with their last user */
 	uint64_t available;  /* as in struct nec_hugepages */
 };
 int nec_page_count_read(const struct nec_device *device, int32_t node, uint64_t page_bytes,

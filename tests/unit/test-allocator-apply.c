@@ -336,6 +336,31 @@ static void pages__of_others_are_counted_on_and_never_lowered(void **state)
 	assert_int_equal(fake_device_free_pages(fake, 0, FAKE_2M), 12);
 }
 
+/* They become part of the number when it is raised, and are no new ones. */
+static void pages__that_others_have_beyond_the_number_are_not_counted_as_made(void **state)
+{
+	const char *number =
+		"/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
+	const struct nec_device *device;
+
+	(void)state;
+	boot(&(struct fake_machine){ .cores = 4, .threads = 2, .huge = { { 0, FAKE_2M, 40 } } });
+	set_memory(0, 1024);
+	device = fake_device_get(fake);
+	fake_device_take_pages(fake, 0, FAKE_2M, 40);
+	assert_int_equal(device->ops->write_text(device, number, "0"), 0);
+	apply("memory_mib: 64\ncpu_count: 2\n");
+	assert_int_equal(outcome.made_bytes, 64 * FAKE_MIB);
+	assert_int_equal(fake_device_free_pages(fake, 0, FAKE_2M), 32);
+	expect_machine("1,5; 0:2x72");
+	apply("memory_mib: 64\ncpu_count: 2\n");
+	assert_false(outcome.changed);
+	release();
+	assert_int_equal(outcome.returned_bytes, 64 * FAKE_MIB);
+	expect_machine("; 0:2x40");
+	assert_false(has_file(NEC_ALLOCATOR_STATE));
+}
+
 static void pages__that_others_took_away_from_us_are_forgotten(void **state)
 {
 	struct nec_device device;
@@ -913,6 +938,7 @@ int main(void)
 		TEST(driver__is_loaded_and_its_device_waited_for),
 		TEST(driver__without_a_device_is_told_or_refused),
 		TEST(pages__of_others_are_counted_on_and_never_lowered),
+		TEST(pages__that_others_have_beyond_the_number_are_not_counted_as_made),
 		TEST(pages__that_others_took_away_from_us_are_forgotten),
 		TEST(pool__that_stood_before_comes_back),
 		TEST(pool__that_somebody_else_has_set_meanwhile_stays),
