@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/listener.h"
 #include "base/unix-socket.h"
+#include "enclave/paths.h"
 
 enum { MAX_READERS = 64, LINE_BYTES = 256, READ_BYTES = 16384, MIN_LIMIT_BYTES = 2 * READ_BYTES };
 
@@ -276,12 +278,12 @@ const struct nec_end *nec_console_get_end(const struct nec_console *console)
 /* A name in use belongs to an older enclave of the same slot number: its recording is replaced. */
 static int open_log(struct nec_console *console, const char *path, nec_error *err)
 {
-	(void)unlink(path);
-	console->log_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (console->log_fd < 0)
-		return nec_error_set_system(err, NEC_E_FILE_WRITE, -errno, "cannot create %s",
-					    path);
-	return 0;
+	cleanup_close int folder_fd = nec_open_folder_of(path, err);
+
+	if (folder_fd < 0)
+		return folder_fd;
+	console->log_fd = nec_create_in_folder(folder_fd, path, 0640, err);
+	return console->log_fd < 0 ? console->log_fd : 0;
 }
 
 static int make_public(struct nec_console *console, const char *public_path, const char *log_path,

@@ -2,6 +2,7 @@
 /* The runtime directory. */
 #include "enclave/paths.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,15 +44,42 @@ size_t nec_sockets_dirs(struct nec_path dirs[2])
 	return access(dirs[1].text, F_OK) == 0 ? 2 : 1;
 }
 
-static int make_dir(const char *path, nec_error *err)
+/*
+ * Who may make files in the sockets directory may make them below it: its group would be kept out
+ * by the umask of whoever launches first. The group may do so only where it is the directory's own.
+ */
+static void share_dir(const char *path, const struct stat *parent)
 {
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	mode_t mode = parent->st_mode & (S_ISGID | 0775);
 	struct stat st;
 
-	if (mkdir(path, 0775) < 0 && errno != EEXIST)
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid())
+		return;
+	if (st.st_gid != parent->st_gid && fchown(fd, (uid_t)-1, parent->st_gid) < 0)
+		mode &= ~(mode_t)(S_ISGID | 0020);
+	(void)fchmod(fd, mode);
+}
+
+/* Made by another member of the group that may write in @parent. */
+static bool is_shared(const struct stat *st, const struct stat *parent)
+{
+	return parent && (parent->st_mode & 0020) && st->st_gid == parent->st_gid;
+}
+
+/* @parent: the sockets directory, or NULL for itself. */
+static int make_dir(const char *path, const struct stat *parent, struct stat *st, nec_error *err)
+{
+	if (mkdir(path, 0775) == 0) {
+		if (parent)
+			share_dir(path, parent);
+	} else if (errno != EEXIST) {
 		return nec_error_set_system(err, NEC_E_FILE_WRITE, -errno, "cannot make %s", path);
+	}
 	/* In /tmp somebody else may have made it to listen in. */
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    (st.st_uid != 0 && st.st_uid != geteuid() && geteuid() != 0))
+	if (lstat(path, st) < 0 || !S_ISDIR(st->st_mode) ||
+	    (st->st_uid != 0 && st->st_uid != geteuid() && geteuid() != 0 &&
+	     !is_shared(st, parent)))
 		return nec_error_set(err, NEC_E_FILE_WRITE, -EPERM,
 				     "%s is not a directory of root's or of yours", path);
 	return 0;
@@ -59,16 +87,52 @@ static int make_dir(const char *path, nec_error *err)
 
 int nec_sockets_dir_make(const char *dir, nec_error *err)
 {
-	static const char *const names[] = { "", "/" NEC_CONSOLE_DIR, "/" NEC_RECORDS_DIR,
-					     "/" NEC_SIM_DIR };
+	static const char *const names[] = { NEC_CONSOLE_DIR, NEC_RECORDS_DIR, NEC_SIM_DIR };
 	struct nec_path path;
-	int r = 0;
+	struct stat parent;
+	struct stat st;
+	int r = make_dir(dir, NULL, &parent, err);
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
-		(void)snprintf(path.text, sizeof(path.text), "%s%s", dir, names[i]);
-		r = make_dir(path.text, err);
+		(void)snprintf(path.text, sizeof(path.text), "%s/%s", dir, names[i]);
+		r = make_dir(path.text, &parent, &st, err);
 	}
 	return r;
+}
+
+int nec_open_folder_of(const char *path, nec_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	struct nec_path folder;
+	int fd;
+
+	(void)snprintf(folder.text, sizeof(folder.text), "%.*s",
+		       slash && slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+	fd = open(folder.text, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return nec_error_set_system(err, NEC_E_FILE_WRITE, -errno, "cannot create %s",
+					    path);
+	return fd;
+}
+
+const char *nec_name_in_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+int nec_create_in_folder(int folder_fd, const char *path, unsigned int mode, nec_error *err)
+{
+	const char *name = nec_name_in_folder(path);
+	int fd;
+
+	(void)unlinkat(folder_fd, name, 0);
+	fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return nec_error_set_system(err, NEC_E_FILE_WRITE, -errno, "cannot create %s",
+					    path);
+	return fd;
 }
 
 /* Without white space, as nitro-cli takes it; a machine that is no EC2 instance has none. */

@@ -31,7 +31,25 @@ size_t nec_sockets_dirs(struct nec_path dirs[2]);
 /* The id of an enclave on this instance: "<instance>-enc<slot>". */
 void nec_enclave_id(uint64_t slot_uid, char *to, size_t size);
 
-/* Makes the directory and those below it that a launch needs. Returns 0 or a negative errno. */
+/*
+ * Makes the directory and those below it that a launch needs. These get its group and mode, so that
+ * whoever may launch there may leave files in them, whoever was first. Returns 0 or a negative
+ * errno.
+ */
 int nec_sockets_dir_make(const char *dir, nec_error *err);
+
+/*
+ * Opens the folder that a runtime file is in. Others who may write in the sockets directory could
+ * have put a link to another folder in its place: that is not followed. Returns the fd, or a
+ * negative errno (NEC_E_FILE_WRITE).
+ */
+int nec_open_folder_of(const char *path, nec_error *err);
+
+/* Creates the file @path in its folder, in place of what has its name. Returns the fd, or as above.
+ */
+int nec_create_in_folder(int folder_fd, const char *path, unsigned int mode, nec_error *err);
+
+/* The name in its folder of a runtime file. */
+const char *nec_name_in_folder(const char *path);
 
 #endif

@@ -55,10 +55,22 @@ static void add(struct files *files, int folder_fd, const char *name)
 	files->count += items[files->count].name ? 1 : 0;
 }
 
+/* Files of another folder, to which somebody has put a link in its place, are not ours to remove.
+ */
+static DIR *open_folder(const char *folder)
+{
+	cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir)
+		(void)TAKE_FD(fd);
+	return dir;
+}
+
 struct nec_aged_files nec_aged_files_list(const char *folder, const char *suffix,
 					  nec_prune_in_use_fn in_use)
 {
-	cleanup_closedir DIR *dir = opendir(folder);
+	cleanup_closedir DIR *dir = open_folder(folder);
 	struct nec_aged_files result = { 0 };
 	struct files files = { 0 };
 	struct dirent *entry;
@@ -90,7 +102,7 @@ void nec_aged_files_free(struct nec_aged_files *files)
 void nec_prune(const char *folder, const char *suffix, size_t keep, nec_prune_in_use_fn in_use)
 {
 	struct nec_aged_files files = nec_aged_files_list(folder, suffix, in_use);
-	cleanup_closedir DIR *dir = opendir(folder);
+	cleanup_closedir DIR *dir = open_folder(folder);
 
 	for (size_t i = keep; dir && i < files.count; i++)
 		(void)unlinkat(dirfd(dir), files.names[i], 0);

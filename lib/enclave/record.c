@@ -33,42 +33,49 @@ static void folder_of(const char *dir, struct nec_path *ret)
 }
 
 /* Everybody may read what everybody may ask the holder for. Returns the fd. */
-static int create(const char *path, const char *json, nec_error *err)
+static int create(int folder_fd, const char *path, const char *json, nec_error *err)
 {
-	cleanup_close int fd = -1;
+	cleanup_close int fd = nec_create_in_folder(folder_fd, path, 0644, err);
 	int r;
 
-	(void)unlink(path);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
-		return nec_error_set_system(err, NEC_E_FILE_WRITE, -errno, "cannot create %s",
-					    path);
+		return fd;
 	(void)fchmod(fd, 0644);
 	r = nec_file_write_at(fd, path, json, strlen(json), 0, err);
 	if (r < 0)
-		(void)unlink(path);
+		(void)unlinkat(folder_fd, nec_name_in_folder(path), 0);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* Locked before it has its name: nobody ever sees it there without a holder. Returns the fd. */
-static int put(const struct nec_path *path, const char *json, bool locked, nec_error *err)
+static int put_in(int folder_fd, const struct nec_path *path, const char *json, bool locked,
+		  nec_error *err)
 {
 	cleanup_close int fd = -1;
 	struct nec_path beside;
+	const char *name;
 	int r;
 
 	(void)snprintf(beside.text, sizeof(beside.text), "%.*s" NEW_SUFFIX,
 		       (int)(sizeof(beside.text) - sizeof(NEW_SUFFIX)), path->text);
-	fd = create(beside.text, json, err);
+	name = nec_name_in_folder(beside.text);
+	fd = create(folder_fd, beside.text, json, err);
 	if (fd < 0)
 		return fd;
 	r = locked && flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
-	if (r == 0 && rename(beside.text, path->text) < 0)
+	if (r == 0 && renameat(folder_fd, name, folder_fd, nec_name_in_folder(path->text)) < 0)
 		r = -errno;
 	if (r == 0)
 		return TAKE_FD(fd);
-	(void)unlink(beside.text);
+	(void)unlinkat(folder_fd, name, 0);
 	return nec_error_set_system(err, NEC_E_FILE_WRITE, r, "cannot write %s", path->text);
+}
+
+static int put(const struct nec_path *path, const char *json, bool locked, nec_error *err)
+{
+	cleanup_close int folder_fd = nec_open_folder_of(path->text, err);
+
+	return folder_fd < 0 ? folder_fd : put_in(folder_fd, path, json, locked, err);
 }
 
 void nec_record_release(struct nec_record *record)
@@ -168,7 +175,7 @@ int nec_records_list(const char *dir, cJSON *array, nec_error *err)
 	int r = 0;
 
 	folder_of(dir, &folder);
-	folder_fd = open(folder.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder_fd = open(folder.text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder_fd < 0)
 		return 0;
 	files = nec_aged_files_list(folder.text, RECORD_SUFFIX, is_held);

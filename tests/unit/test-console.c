@@ -329,6 +329,26 @@ static void folder__that_is_missing_is_told_and_nothing_is_left(void **state)
 	assert_int_equal(access(f->socket, F_OK), -1);
 }
 
+/* A link by the name of a recording is replaced, and what it points to stays as it is. */
+static void recording__is_not_written_through_a_link(void **state)
+{
+	struct fixture *f = *state;
+	char target[sizeof(f->recording) + 8];
+	struct stat st;
+
+	(void)snprintf(target, sizeof(target), "%s-target", f->recording);
+	assert_int_equal(mknod(target, S_IFREG | 0600, 0), 0);
+	assert_int_equal(symlink(target, f->recording), 0);
+	make(f, true);
+	say(f, "text\n");
+	assert_int_equal(lstat(f->recording, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_size, 5);
+	assert_int_equal(stat(target, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(unlink(target), 0);
+}
+
 /* ---- what it tells of the end ---- */
 
 static void end__is_found_in_lines_that_come_in_pieces(void **state)
@@ -428,6 +448,7 @@ int main(void)
 		TEST(end_of_the_line__is_the_end_for_readers_that_have_all),
 		TEST(without_debug_mode__nothing_is_kept_but_the_end_is_told),
 		TEST(folder__that_is_missing_is_told_and_nothing_is_left),
+		TEST(recording__is_not_written_through_a_link),
 		TEST(end__is_found_in_lines_that_come_in_pieces),
 		TEST(end__is_found_in_a_last_line_without_an_end),
 		TEST(end__is_found_behind_a_line_without_measure),

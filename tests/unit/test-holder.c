@@ -773,6 +773,93 @@ static void record__that_is_no_json_is_left_out(void **state)
 	assert_null(array->child);
 }
 
+/* ---- the folders ---- */
+
+static void folder_in(struct fake_holder *f, const char *name, struct nec_path *ret)
+{
+	(void)snprintf(ret->text, sizeof(ret->text), "%s/%s", f->dir, name);
+}
+
+static void assert_folders_are_like(struct fake_holder *f, mode_t mode, gid_t gid)
+{
+	static const char *const names[] = { NEC_CONSOLE_DIR, NEC_RECORDS_DIR, NEC_SIM_DIR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct nec_path path;
+		struct stat st;
+
+		folder_in(f, names[i], &path);
+		assert_int_equal(stat(path.text, &st), 0);
+		assert_int_equal(st.st_mode & 07777, mode);
+		assert_int_equal(st.st_gid, gid);
+		assert_int_equal(rmdir(path.text), 0);
+	}
+}
+
+/* The usual ones of a root's shell, and those of one who is careful. */
+static void folders__have_the_group_and_the_mode_of_the_one_above(void **state)
+{
+	static const mode_t masks[] = { 022, 077 };
+	static const mode_t modes[] = { 0775, 02775, 0755, 0700 };
+	gid_t gid = geteuid() == 0 ? 54321 : getegid();
+	struct fake_holder *f = *state;
+
+	assert_int_equal(chown(f->dir, (uid_t)-1, gid), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(masks) * ARRAY_SIZE(modes); i++) {
+		mode_t mode = modes[i / ARRAY_SIZE(masks)];
+		mode_t before = umask(masks[i % ARRAY_SIZE(masks)]);
+
+		assert_int_equal(chmod(f->dir, mode), 0);
+		assert_int_equal(nec_sockets_dir_make(f->dir, NULL), 0);
+		(void)umask(before);
+		assert_folders_are_like(f, mode, gid);
+	}
+	assert_int_equal(chmod(f->dir, 0700), 0);
+}
+
+/* Not even where everybody may write. */
+static void folders__are_not_for_everybody_to_write(void **state)
+{
+	struct fake_holder *f = *state;
+
+	assert_int_equal(chmod(f->dir, 01777), 0);
+	assert_int_equal(nec_sockets_dir_make(f->dir, NULL), 0);
+	assert_folders_are_like(f, 0775, getegid());
+	assert_int_equal(chmod(f->dir, 0700), 0);
+}
+
+/* Who may write in the sockets directory may put it there while an enclave starts. */
+static void link__in_place_of_a_folder_is_not_followed(void **state)
+{
+	struct fake_holder *f = *state;
+	struct nec_record record = NEC_RECORD_INIT;
+	struct nec_path elsewhere, console, records, log, json;
+	nec_error err = NEC_ERROR_INIT;
+
+	folder_in(f, "elsewhere", &elsewhere);
+	folder_in(f, "elsewhere/1.log", &log);
+	folder_in(f, "elsewhere/1.json", &json);
+	folder_in(f, NEC_CONSOLE_DIR, &console);
+	folder_in(f, NEC_RECORDS_DIR, &records);
+	assert_int_equal(mkdir(elsewhere.text, 0700), 0);
+	assert_int_equal(mknod(log.text, S_IFREG | 0600, 0), 0);
+	assert_int_equal(mknod(json.text, S_IFREG | 0600, 0), 0);
+	assert_int_equal(symlink("elsewhere", console.text), 0);
+	assert_int_equal(symlink("elsewhere", records.text), 0);
+
+	assert_int_equal(nec_record_write(&record, f->dir, 1, "{}", &err), -ENOTDIR);
+	assert_int_equal(err.code, NEC_E_FILE_WRITE);
+	nec_console_prune(console.text, 0);
+	nec_records_prune(f->dir, 0);
+	assert_int_equal(nec_sockets_dir_make(f->dir, NULL), -EPERM);
+	/* Nothing is gone, and nothing has come. */
+	assert_int_equal(unlink(log.text), 0);
+	assert_int_equal(unlink(json.text), 0);
+	assert_int_equal(rmdir(elsewhere.text), 0);
+	assert_int_equal(unlink(console.text), 0);
+	assert_int_equal(unlink(records.text), 0);
+}
+
 /* ---- launches that come to nothing ---- */
 
 static void assert_told_to_end(const struct nec_launch_message *message)
@@ -943,6 +1030,9 @@ int main(void)
 		TEST(record__of_a_failed_boot_has_its_message),
 		TEST(records__are_listed_by_age_and_bounded),
 		TEST(record__that_is_no_json_is_left_out),
+		TEST(folders__have_the_group_and_the_mode_of_the_one_above),
+		TEST(folders__are_not_for_everybody_to_write),
+		TEST(link__in_place_of_a_folder_is_not_followed),
 		TEST(signal__while_the_backend_starts_is_not_forgotten),
 		TEST(signal__before_the_enclave_is_up_is_told_to_its_launcher),
 		TEST(signal__while_memory_is_taken_is_told_to_its_launcher),
