@@ -39,13 +39,14 @@ enclaves() {
     later reap
     remember
 }
-# start NAME [OPTION ...]: an enclave that answers at ports 7 and 9; it ends with the case.
+# [mib=NUMBER] start NAME [OPTION ...]: an enclave that answers at ports 7 and 9; it ends with the case.
 start() {
-    expect 0 nec run-enclave --eif-path /lab/lab-probe.eif --cpu-count 2 --memory 128 --boot-timeout 600 --enclave-name "$@"
+    expect 0 nec run-enclave --eif-path /lab/lab-probe.eif --cpu-count 2 --memory "${mib:-128}" --boot-timeout 600 --enclave-name "$@"
 }
-# One that does not come to its boot: the image is small, so it is quick, and it would not boot.
+# [cpus=NUMBER] [mib=NUMBER] [boot_timeout=SECONDS] launch [OPTION ...]: one that does not come to its boot: the
+# image is small, so it is quick, and it would not boot.
 launch() {
-    nec run-enclave --eif-path /lab/small.eif --cpu-count 2 --memory 64 --boot-timeout "${boot_timeout:-60}" "$@"
+    nec run-enclave --eif-path /lab/small.eif --cpu-count "${cpus:-2}" --memory "${mib:-64}" --boot-timeout "${boot_timeout:-60}" "$@"
 }
 
 running() { nec describe-enclaves 2> /dev/null | jq -r '.[].EnclaveName' | sort | tr '\n' ' '; }
