@@ -20,9 +20,6 @@ enum { MAX_CLIENTS = 256, MAX_LOOKERS = 128 };
 /* How long somebody may be connected and want nothing, or not read what they wanted. */
 enum { IDLE_USEC = 60000000 };
 
-/* What all together have not read yet. */
-enum { MAX_UNREAD_BYTES = 32 << 20 };
-
 enum { SOCKET_MODE = 0660 };
 
 struct daemon_client {
@@ -137,8 +134,9 @@ static bool add_frame(struct daemon_client *client, const struct nec_buffer *pay
 {
 	struct daemon_clients *all = client->all;
 	size_t before = client->unread.size - client->sent;
+	size_t room = DAEMON_CLIENTS_UNREAD_MAX - all->unread_bytes;
 
-	if (payload->size > MAX_UNREAD_BYTES - all->unread_bytes)
+	if (room < NEC_FRAME_HEADER || payload->size > room - NEC_FRAME_HEADER)
 		return false;
 	nec_frame_append(&client->unread, payload->data, payload->size);
 	if (client->unread.failed) {

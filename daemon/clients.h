@@ -12,6 +12,9 @@
 #include "allocator/protocol.h"
 #include "base/loop.h"
 
+/* What all together have not read yet. */
+enum { DAEMON_CLIENTS_UNREAD_MAX = 32 << 20 };
+
 struct daemon_clients;
 struct daemon_client;
 

@@ -17,12 +17,14 @@
  * @socket: where to listen
  * @group:  whose members may look; "" for none
  * @keep:   what is set aside stays when the daemon stops
+ * @reload: not to be a daemon, but to ask the one at @socket
  */
 struct daemon_options {
 	const char *config;
 	const char *socket;
 	const char *group;
 	bool keep;
+	bool reload;
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nec-allocatord's main. */
 #include "daemon.h"
+#include "reload.h"
 
 int main(int argc, char **argv)
 {
@@ -9,5 +10,5 @@ int main(int argc, char **argv)
 
 	if (!daemon_options_parse(argc, argv, &options, &status))
 		return status;
-	return daemon_run(&options);
+	return options.reload ? daemon_ask_reload(&options) : daemon_run(&options);
 }

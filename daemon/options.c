@@ -17,16 +17,18 @@ static const char help[] =
 	"      --socket <PATH>   where `nec allocator` asks [" NEC_ALLOCATOR_SOCKET "]\n"
 	"      --group <GROUP>   whose members may look [ne]\n"
 	"      --keep            what is set aside stays when it stops\n"
+	"      --reload          have the daemon at --socket apply its file, and wait for it\n"
 	"  -h, --help            Print help\n"
 	"  -V, --version         Print version\n";
 
-enum { OPTION_CONFIG = 256, OPTION_SOCKET, OPTION_GROUP, OPTION_KEEP };
+enum { OPTION_CONFIG = 256, OPTION_SOCKET, OPTION_GROUP, OPTION_KEEP, OPTION_RELOAD };
 
 static const struct option rows[] = {
 	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "group", required_argument, NULL, OPTION_GROUP },
 	{ "keep", no_argument, NULL, OPTION_KEEP },
+	{ "reload", no_argument, NULL, OPTION_RELOAD },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -65,6 +67,9 @@ bool daemon_options_parse(int argc, char **argv, struct daemon_options *ret, int
 			break;
 		case OPTION_KEEP:
 			ret->keep = true;
+			break;
+		case OPTION_RELOAD:
+			ret->reload = true;
 			break;
 		case 'h':
 			return print(help, ret_status);

@@ -224,6 +224,9 @@ void daemon_worker_free(struct daemon_worker *worker)
 		return;
 	if (worker->pid > 0) {
 		daemon_worker_cancel(worker);
+		/* It would wait for ever for somebody to read what it still says. */
+		nec_source_free(TAKE_PTR(worker->words));
+		(void)close(TAKE_FD(worker->pipe_fd));
 		while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
