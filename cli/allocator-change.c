@@ -79,8 +79,10 @@ int cli_allocator_change(struct cli *cli, const struct nec_allocator_request *re
 {
 	struct nec_allocator_outcome outcome;
 	nec_error err = NEC_ERROR_INIT;
-	int r = ask(cli, request, &outcome, &err);
+	int r;
 
+	cli->sets_aside = true;
+	r = ask(cli, request, &outcome, &err);
 	/* Without rights there is no difference, and the refusal of the kernel says less. */
 	if (r == -ENOENT)
 		r = here(cli->context, request, &outcome, &err);

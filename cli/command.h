@@ -65,6 +65,8 @@ struct cli {
 	const struct cli_command *command; /* the one that runs; NULL before */
 	const char *backend;       /* its option --backend, if it has one and it was given */
 	struct nec_logger *logger; /* NULL for commands that work on files alone */
+	bool sets_aside; /* it is the allocator: how memory is set aside is not what it must be told
+			  */
 };
 
 struct cli_command {

@@ -79,6 +79,9 @@ static void look(const struct cli *cli, struct cli_failure *failure)
 	if (!cli->context || request.about == NEC_E_NONE ||
 	    cli_backend(cli->backend, &request.backend, NULL) < 0)
 		return;
+	/* The check would say what a launch needs: to set memory aside. */
+	if (cli->sets_aside && request.about == NEC_E_HUGEPAGES_EXHAUSTED)
+		return;
 	find_sockets_dir(cli, request.backend, &dir);
 	request.sockets_dir = dir.text;
 	if (nec_probe_run(cli->context, &request, &failure->probe, NULL) < 0)

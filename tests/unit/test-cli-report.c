@@ -2,12 +2,15 @@
 /* What a failure looks like, as text and as JSON, and the status it ends with. */
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/logger.h"
+#include "fake-device.h"
 #include "output.h"
 #include "report.h"
 
@@ -112,6 +115,35 @@ static void interruption__is_no_error_of_its_own(void **state)
 	assert_string_equal(nec_buffer_text(&text), "Interrupted.\n");
 }
 
+/* What a launch is told to do about missing memory is what the allocator has just tried. */
+static void failure_of_the_allocator__keeps_its_own_hint(void **state)
+{
+	static const struct fake_machine machine = { .cores = 2, .threads = 2 };
+	struct fake_device *fake = fake_device_new(&machine);
+	static const struct nec_log_places nowhere = { .level = 0 };
+	struct nec_logger logger = NEC_LOGGER_INIT;
+	struct cli cli = { .logger = &logger, .command = cli_commands[0] };
+	cleanup_buffer struct nec_buffer launch = { 0 };
+	cleanup_buffer struct nec_buffer allocator = { 0 };
+	nec_error err = NEC_ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(nec_context_new(&cli.context, NULL), 0);
+	nec_logger_open(&logger, &nowhere, "nec", "nec");
+	cli.context->device = fake_device_get(fake);
+	(void)nec_error_set(&err, NEC_E_HUGEPAGES_EXHAUSTED, -ENOMEM, "no memory");
+	nec_error_set_hint(&err, "When the machine starts.");
+	assert_int_equal(report(&cli, &err, 0, &launch), 27);
+	assert_non_null(strstr(nec_buffer_text(&launch), "fix: Set memory_mib"));
+	cli.sets_aside = true;
+	assert_int_equal(report(&cli, &err, 0, &allocator), 27);
+	assert_non_null(strstr(nec_buffer_text(&allocator), "When the machine starts.\n"));
+	assert_null(strstr(nec_buffer_text(&allocator), "fix:"));
+	nec_logger_close(&logger);
+	nec_context_free(cli.context);
+	fake_device_free(fake);
+}
+
 static void result_without_memory__is_reported(void **state)
 {
 	const struct cli cli = { .json_errors = false };
@@ -130,6 +162,7 @@ int main(void)
 		cmocka_unit_test(failure__has_the_number_that_the_command_knows_better),
 		cmocka_unit_test(failure__is_one_object_in_json_mode),
 		cmocka_unit_test(interruption__is_no_error_of_its_own),
+		cmocka_unit_test(failure_of_the_allocator__keeps_its_own_hint),
 		cmocka_unit_test(result_without_memory__is_reported),
 	};
 
