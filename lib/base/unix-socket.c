@@ -212,6 +212,24 @@ int nec_send_fd(int socket, const void *data, size_t size, int fd, int flags)
 	return nec_send_fds(socket, data, size, &fd, 1, flags);
 }
 
+/* Keeps the first and closes the others: an emulated kernel lets go of none that had no room. */
+static int take_first(struct cmsghdr *c)
+{
+	size_t size = c->cmsg_len - CMSG_LEN(0);
+	int first = -1;
+
+	for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+		if (first < 0)
+			first = fd;
+		else
+			(void)close(fd);
+	}
+	return first;
+}
+
 ssize_t nec_recv_fd(int socket, void *data, size_t size, int *ret_fd, int flags)
 {
 	union control control;
@@ -220,16 +238,14 @@ ssize_t nec_recv_fd(int socket, void *data, size_t size, int *ret_fd, int flags)
 		.msg_iov = &part,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		/* With the padding there would be room for two, and the second would stay open. */
-		.msg_controllen = CMSG_LEN(sizeof(int)),
+		.msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
 	*ret_fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		*ret_fd = take_first(c);
 	return n < 0 ? -errno : n;
 }
 
