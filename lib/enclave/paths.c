@@ -89,7 +89,7 @@ int nec_sockets_dir_make(const char *dir, nec_error *err)
 {
 	static const char *const names[] = { NEC_CONSOLE_DIR, NEC_RECORDS_DIR, NEC_SIM_DIR };
 	struct nec_path path;
-	struct stat parent;
+	struct stat parent = { 0 };
 	struct stat st;
 	int r = make_dir(dir, NULL, &parent, err);
 
