@@ -42,6 +42,16 @@ static inline uint32_t take_u32(struct input *input)
 	return low | (uint32_t)take_u16(input) << 16;
 }
 
+/* Up to @most bytes, which is at most 255. */
+static inline size_t take_bytes(struct input *input, uint8_t *to, size_t most)
+{
+	size_t size = take_u8(input) % (most + 1);
+
+	for (size_t i = 0; i < size; i++)
+		to[i] = take_u8(input);
+	return size;
+}
+
 /* The lowest free descriptor: the same before and after, unless one was left open. */
 static inline int lowest_fd(void)
 {

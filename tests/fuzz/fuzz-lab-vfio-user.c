@@ -4,19 +4,16 @@
  * anything in any order: the input is a list of messages, with descriptors or without.
  */
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 
-#include "base/unix-socket.h"
-#include "fuzz-input.h"
+#include "fuzz-peer.h"
 #include "hypervisor.h"
 #include "stub-runner.h"
 #include "vfio-user-internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_STEPS = 200, MAX_FDS = 12, MEMORY = 4 << 20, SHORT = 96 };
+enum { MAX_STEPS = 200, MEMORY = 4 << 20, SHORT = 96 };
 
 struct scene {
 	struct input input;
@@ -25,19 +22,8 @@ struct scene {
 	struct lab_hypervisor *hypervisor;
 	struct lab_ne_device *device;
 	struct lab_vfio_user *server;
-	int fd;
-	int memory_fd;
-	int events[2];
-	unsigned int ended;
+	struct peer peer;
 };
-
-static void on_ended(void *userdata, const nec_error *err)
-{
-	struct scene *scene = userdata;
-
-	require(!err || err->code != NEC_E_NONE);
-	scene->ended++;
-}
 
 static void set_up_hypervisor(struct scene *scene)
 {
@@ -52,18 +38,15 @@ static void set_up_hypervisor(struct scene *scene)
 
 static void set_up(struct scene *scene)
 {
-	int pair[2];
+	int memory_fd = memfd_create("guest", MFD_CLOEXEC);
+	int fd;
 
 	set_up_hypervisor(scene);
-	scene->memory_fd = memfd_create("guest", MFD_CLOEXEC);
-	require(scene->memory_fd >= 0 && ftruncate(scene->memory_fd, MEMORY) == 0);
-	for (size_t i = 0; i < 2; i++)
-		scene->events[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-	scene->fd = pair[0];
-	require(lab_vfio_user_new(scene->loop, pair[1], scene->dma,
-				  lab_ne_device_get_vfio(scene->device), on_ended, scene,
-				  &scene->server, NULL) == 0);
+	require(memory_fd >= 0 && ftruncate(memory_fd, MEMORY) == 0);
+	fd = peer_init(&scene->peer, memory_fd);
+	require(lab_vfio_user_new(scene->loop, fd, scene->dma,
+				  lab_ne_device_get_vfio(scene->device), peer_on_ended,
+				  &scene->peer, &scene->server, NULL) == 0);
 }
 
 static void tear_down(struct scene *scene)
@@ -77,29 +60,8 @@ static void tear_down(struct scene *scene)
 	lab_runner_free(runner);
 	lab_dma_free(scene->dma);
 	nec_loop_free(scene->loop);
-	(void)close(scene->fd);
-	(void)close(scene->memory_fd);
-	for (size_t i = 0; i < 2; i++)
-		(void)close(scene->events[i]);
-}
-
-static size_t take_fds(struct scene *scene, int *fds)
-{
-	const int choice[] = { scene->memory_fd, scene->events[0], scene->events[1], scene->fd };
-	size_t count = take_u8(&scene->input) % (MAX_FDS + 1);
-
-	for (size_t i = 0; i < count; i++)
-		fds[i] = choice[take_u8(&scene->input) % 4];
-	return count;
-}
-
-static size_t take_bytes(struct input *input, uint8_t *to, size_t most)
-{
-	size_t size = take_u8(input) % (most + 1);
-
-	for (size_t i = 0; i < size; i++)
-		to[i] = take_u8(input);
-	return size;
+	(void)close(scene->peer.memory_fd);
+	peer_free(&scene->peer);
 }
 
 static size_t put(uint8_t *to, const void *from, size_t size)
@@ -198,7 +160,7 @@ static void say(struct scene *scene)
 	struct input *input = &scene->input;
 	uint8_t bytes[sizeof(struct header) + SHORT];
 	struct header header = { .command = take_u8(input) % (COMMANDS + 5) };
-	int fds[MAX_FDS];
+	int fds[PEER_MAX_FDS];
 	size_t size;
 	size_t fd_count;
 
@@ -206,25 +168,8 @@ static void say(struct scene *scene)
 	size = sizeof(header) + take_payload(input, header.command, bytes + sizeof(header));
 	header.size = (uint32_t)size;
 	memcpy(bytes, &header, sizeof(header));
-	fd_count = take_u8(input) % 2 ? take_fds(scene, fds) : 0;
-	(void)nec_send_fds(scene->fd, bytes, size, fds, fd_count, MSG_DONTWAIT);
-}
-
-/* A message without its own form: any bytes, in any pieces. */
-static void say_bytes(struct scene *scene)
-{
-	uint8_t bytes[SHORT];
-	size_t size = take_bytes(&scene->input, bytes, sizeof(bytes));
-
-	if (size > 0)
-		(void)nec_send_fds(scene->fd, bytes, size, NULL, 0, MSG_DONTWAIT);
-}
-
-static void read_answers(struct scene *scene)
-{
-	uint8_t bytes[8192];
-
-	(void)!recv(scene->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	fd_count = take_u8(input) % 2 ? peer_take_fds(&scene->peer, input, fds) : 0;
+	peer_send(&scene->peer, bytes, size, fds, fd_count);
 }
 
 /* The driver switches it on, and gives a command of up to three small numbers. */
@@ -248,10 +193,10 @@ static void step(struct scene *scene)
 {
 	switch (take_u8(&scene->input) % 8) {
 	case 0:
-		say_bytes(scene);
+		peer_send_anything(&scene->peer, &scene->input, SHORT);
 		break;
 	case 1:
-		read_answers(scene);
+		peer_read_answers(&scene->peer);
 		break;
 	case 2:
 		give_command(scene);
@@ -264,7 +209,7 @@ static void step(struct scene *scene)
 	}
 	require(nec_loop_run_once(scene->loop, 0, NULL) == 0);
 	require(nec_loop_run_once(scene->loop, 0, NULL) == 0);
-	require(scene->ended <= 1);
+	require(scene->peer.ended <= 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -273,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int before = lowest_fd();
 
 	set_up(&scene);
-	for (int i = 0; i < MAX_STEPS && scene.input.left > 0 && !scene.ended; i++)
+	for (int i = 0; i < MAX_STEPS && scene.input.left > 0 && !scene.peer.ended; i++)
 		step(&scene);
 	tear_down(&scene);
 	require(lowest_fd() == before);

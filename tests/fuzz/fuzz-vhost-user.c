@@ -4,15 +4,14 @@
  * of messages, with descriptors or without, and of what a guest does between them.
  */
 #include <errno.h>
-#include <sys/eventfd.h>
 
-#include "base/unix-socket.h"
 #include "fuzz-guest.h"
+#include "fuzz-peer.h"
 #include "sim/vhost-user-internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_STEPS = 200, MAX_FDS = 12 };
+enum { MAX_STEPS = 200 };
 
 struct scene {
 	struct input input;
@@ -21,34 +20,21 @@ struct scene {
 	struct nec_vhost_user *back_end;
 	struct guest guest;
 	struct hosts hosts;
-	int front;
-	int events[2];
-	unsigned int ended;
+	struct peer front;
 };
-
-static void on_ended(void *userdata, const nec_error *err)
-{
-	struct scene *scene = userdata;
-
-	require(!err || err->code != NEC_E_NONE);
-	scene->ended++;
-}
 
 static void set_up(struct scene *scene)
 {
 	const struct nec_vsock_host host = { .userdata = &scene->hosts, .connect = hosts_connect };
-	int pair[2];
+	int fd;
 
 	hosts_init(&scene->hosts);
 	guest_init(&scene->guest);
 	require(nec_loop_new(&scene->loop, NULL) == 0);
 	require(nec_vsock_new(scene->loop, GUEST_CID, &host, &scene->vsock, NULL) == 0);
-	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-	scene->front = pair[0];
-	for (size_t i = 0; i < 2; i++)
-		scene->events[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	require(nec_vhost_user_new(scene->loop, pair[1], scene->vsock, GUEST_CID, on_ended, scene,
-				   &scene->back_end, NULL) == 0);
+	fd = peer_init(&scene->front, scene->guest.fd);
+	require(nec_vhost_user_new(scene->loop, fd, scene->vsock, GUEST_CID, peer_on_ended,
+				   &scene->front, &scene->back_end, NULL) == 0);
 }
 
 static void tear_down(struct scene *scene)
@@ -59,19 +45,7 @@ static void tear_down(struct scene *scene)
 		hosts_close(&scene->hosts, i);
 	nec_loop_free(scene->loop);
 	guest_free(&scene->guest);
-	(void)close(scene->front);
-	(void)close(scene->events[0]);
-	(void)close(scene->events[1]);
-}
-
-static size_t take_fds(struct scene *scene, int *fds)
-{
-	const int choice[] = { scene->guest.fd, scene->events[0], scene->events[1], scene->front };
-	size_t count = take_u8(&scene->input) % (MAX_FDS + 1);
-
-	for (size_t i = 0; i < count; i++)
-		fds[i] = choice[take_u8(&scene->input) % 4];
-	return count;
+	peer_free(&scene->front);
 }
 
 static size_t take_memory(struct input *input, struct memory_table *table)
@@ -91,16 +65,6 @@ static size_t take_memory(struct input *input, struct memory_table *table)
 	       table->count % (NEC_GUEST_MAX_REGIONS + 1) * sizeof(table->regions[0]);
 }
 
-static size_t take_raw(struct input *input, union payload *payload)
-{
-	uint8_t *to = (uint8_t *)payload;
-	size_t size = take_u8(input);
-
-	for (size_t i = 0; i < size; i++)
-		to[i] = take_u8(input);
-	return size;
-}
-
 /* A payload in one of the shapes that messages have, whichever message it is for. */
 static size_t take_payload(struct input *input, union payload *payload)
 {
@@ -108,7 +72,7 @@ static size_t take_payload(struct input *input, union payload *payload)
 
 	switch (take_u8(input) % 6) {
 	case 0:
-		return take_raw(input, payload);
+		return take_bytes(input, (uint8_t *)payload, 255);
 	case 1:
 		payload->number = (uint64_t)take_u32(input) | (uint64_t)take_u8(input) << 32;
 		return sizeof(payload->number);
@@ -138,7 +102,7 @@ static void say(struct scene *scene)
 		struct header header;
 		union payload payload;
 	} message = { 0 };
-	int fds[MAX_FDS];
+	int fds[PEER_MAX_FDS];
 	uint8_t bytes[sizeof(message)];
 	size_t size;
 	size_t fd_count;
@@ -147,35 +111,17 @@ static void say(struct scene *scene)
 	message.header.flags = take_u8(input) ^ FLAG_VERSION;
 	size = take_payload(input, &message.payload);
 	message.header.size = (uint32_t)size;
-	fd_count = take_fds(scene, fds);
+	fd_count = peer_take_fds(&scene->front, input, fds);
 	memcpy(bytes, &message.header, sizeof(message.header));
 	memcpy(bytes + sizeof(message.header), &message.payload, size);
-	(void)nec_send_fds(scene->front, bytes, sizeof(message.header) + size, fds, fd_count,
-			   MSG_DONTWAIT);
+	peer_send(&scene->front, bytes, sizeof(message.header) + size, fds, fd_count);
 }
 
 static void kick(struct scene *scene)
 {
 	const uint64_t one = 1;
 
-	(void)!write(scene->events[take_u8(&scene->input) % 2], &one, sizeof(one));
-}
-
-static void read_answers(struct scene *scene)
-{
-	uint8_t bytes[4096];
-
-	(void)!recv(scene->front, bytes, sizeof(bytes), MSG_DONTWAIT);
-}
-
-/* A message without its own form: any bytes, in any pieces. */
-static void say_bytes(struct scene *scene)
-{
-	union payload bytes;
-	size_t size = take_raw(&scene->input, &bytes);
-
-	if (size > 0)
-		(void)nec_send_fds(scene->front, &bytes, size, NULL, 0, MSG_DONTWAIT);
+	(void)!write(scene->front.events[take_u8(&scene->input) % 2], &one, sizeof(one));
 }
 
 static void step(struct scene *scene)
@@ -196,14 +142,14 @@ static void step(struct scene *scene)
 		hosts_act(&scene->hosts, &scene->input);
 		break;
 	case 6:
-		read_answers(scene);
+		peer_read_answers(&scene->front);
 		break;
 	default:
-		say_bytes(scene);
+		peer_send_anything(&scene->front, &scene->input, 255);
 	}
 	require(nec_loop_run_once(scene->loop, 0, NULL) == 0);
 	require(nec_loop_run_once(scene->loop, 0, NULL) == 0);
-	require(scene->ended <= 1);
+	require(scene->front.ended <= 1);
 	check_device(scene->vsock);
 }
 
@@ -213,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int before = lowest_fd();
 
 	set_up(&scene);
-	for (int i = 0; i < MAX_STEPS && scene.input.left > 0 && !scene.ended; i++)
+	for (int i = 0; i < MAX_STEPS && scene.input.left > 0 && !scene.front.ended; i++)
 		step(&scene);
 	tear_down(&scene);
 	require(lowest_fd() == before);

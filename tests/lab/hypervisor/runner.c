@@ -70,7 +70,7 @@ __attribute__((format(printf, 2, 3))) static void say(const struct enclave *encl
 {
 	va_list args;
 
-	(void)fprintf(stderr, "lab: enclave %" PRIu64 " (CID %" PRIu64 "): ", enclave->slot_uid,
+	(void)fprintf(stderr, "lab: enclave %016" PRIx64 " (CID %" PRIu64 "): ", enclave->slot_uid,
 		      enclave->cid);
 	va_start(args, format);
 	(void)vfprintf(stderr, format, args);
@@ -351,7 +351,7 @@ int lab_runner_start(struct lab_runner *runner, const struct lab_enclave_spec *s
 
 	if (find(runner, spec->slot_uid))
 		return nec_error_set(err, NEC_E_SYSTEM, -EEXIST,
-				     "slot %" PRIu64 " has an enclave already", spec->slot_uid);
+				     "slot %016" PRIx64 " has an enclave already", spec->slot_uid);
 	enclave = calloc(1, sizeof(*enclave));
 	if (!enclave)
 		return nec_error_no_memory(err);
