@@ -2,6 +2,7 @@
 /* Unix sockets by name. */
 #include "base/unix-socket.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,12 @@ enum { LISTEN_BACKLOG = 64 };
 
 /* Two seconds: nobody has the lock longer than a connect and an unlink take. */
 enum { LOCK_RETRIES = 200, LOCK_RETRY_NSEC = 10000000 };
+
+/* Each time it takes somebody who looks at the very moment in which a socket is made. */
+enum { LISTEN_ATTEMPTS = 8 };
+
+/* A name that a socket has before it gets its own: a point and these. */
+enum { TEMPORARY_DIGITS = 8 };
 
 int nec_path_socket(struct nec_path *ret, nec_error *err, const char *format, ...)
 {
@@ -92,14 +99,12 @@ static int lock_folder_of(const char *path)
 	return TAKE_FD(fd);
 }
 
-int nec_remove_dead_socket(const char *path)
+/* 1 for one that is dead, 0 when there is none of that name. */
+static int find_dead(const char *path)
 {
-	cleanup_close int lock = lock_folder_of(path);
 	struct stat st;
 	int fd;
 
-	if (lock < 0)
-		return lock;
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
@@ -108,9 +113,55 @@ int nec_remove_dead_socket(const char *path)
 	fd = nec_connect_unix_type(path, SOCK_DGRAM);
 	if (fd >= 0)
 		(void)close(fd);
-	if (fd == -ECONNREFUSED)
-		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	return -EADDRINUSE;
+	return fd == -ECONNREFUSED ? 1 : -EADDRINUSE;
+}
+
+/* For who has the lock. */
+static int remove_if_dead(const char *path)
+{
+	int r = find_dead(path);
+
+	if (r == 1)
+		r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	return r;
+}
+
+int nec_remove_dead_socket(const char *path)
+{
+	cleanup_close int lock = lock_folder_of(path);
+
+	return lock < 0 ? lock : remove_if_dead(path);
+}
+
+static bool is_temporary(const char *name)
+{
+	return name[0] == '.' && strlen(name) == 1 + TEMPORARY_DIGITS &&
+	       strspn(name + 1, "0123456789abcdef") == TEMPORARY_DIGITS;
+}
+
+void nec_remove_dead_sockets(const char *folder, bool (*is_ours)(const char *name))
+{
+	cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	cleanup_close int lock = -1;
+	struct dirent *entry;
+
+	if (dir)
+		(void)TAKE_FD(fd);
+	while (dir && (entry = readdir(dir))) {
+		struct nec_path path;
+
+		if ((!is_temporary(entry->d_name) && !is_ours(entry->d_name)) ||
+		    nec_path_socket(&path, NULL, "%s/%s", folder, entry->d_name) < 0 ||
+		    find_dead(path.text) != 1)
+			continue;
+		/* Once, and only when it is needed: it may have to be waited for. */
+		if (lock < 0)
+			lock = lock_folder_of(path.text);
+		if (lock < 0)
+			return;
+		(void)remove_if_dead(path.text);
+	}
 }
 
 /* A name of its own in the folder of @path, no longer than that of any socket of ours. */
@@ -123,7 +174,8 @@ static int temporary_beside(const char *path, struct sockaddr_un *ret)
 
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return -errno;
-	(void)snprintf(temporary.text, sizeof(temporary.text), "%.*s.%08x", folder, path, number);
+	(void)snprintf(temporary.text, sizeof(temporary.text), "%.*s.%0*x", folder, path,
+		       TEMPORARY_DIGITS, number);
 	return address_of(temporary.text, ret);
 }
 
@@ -160,14 +212,27 @@ static int listen_at(int fd, const char *path, unsigned int mode)
 	return r;
 }
 
-int nec_listen_unix(const char *path, unsigned int mode, nec_error *err)
+static int listen_once(const char *path, unsigned int mode)
 {
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r = fd < 0 ? -errno : listen_at(fd, path, mode);
 
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int nec_listen_unix(const char *path, unsigned int mode, nec_error *err)
+{
+	int r = -ENOENT;
+
+	/*
+	 * The kernel makes the file a moment before the socket can be found by it: who looks for
+	 * dead ones just then takes it away, under its first name, which is no loss.
+	 */
+	for (int i = 0; i < LISTEN_ATTEMPTS && r == -ENOENT; i++)
+		r = listen_once(path, mode);
 	if (r < 0)
 		return nec_error_set_system(err, NEC_E_SYSTEM, r, "cannot listen at %s", path);
-	return TAKE_FD(fd);
+	return r;
 }
 
 /* Aligned as the kernel wants it. */

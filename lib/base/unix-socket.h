@@ -5,6 +5,7 @@
 #define NEC_BASE_UNIX_SOCKET_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "nec.h"
@@ -30,6 +31,12 @@ int nec_listen_unix(const char *path, unsigned int mode, nec_error *err);
  * when it lives, -ENOTSOCK, or another negative errno.
  */
 int nec_remove_dead_socket(const char *path);
+
+/*
+ * The same for those sockets of a folder that have a name for @is_ours, and for what a process left
+ * that was killed while it began to listen there. A link to a folder is not followed.
+ */
+void nec_remove_dead_sockets(const char *folder, bool (*is_ours)(const char *name));
 
 /* Connects a stream. Returns the fd (blocking), or a negative errno. */
 int nec_connect_unix(const char *path);

@@ -317,7 +317,11 @@ int nec_client_describe_all(const char *dir, bool metadata, cJSON *array, unsign
 		.arguments = { .metadata = metadata },
 		.array = array,
 	};
-	int r = nec_client_visit(dir, describe_one, &describing, err);
+	int r;
+
+	/* Whoever left something behind and was killed, who looks next clears it up. */
+	nec_sockets_dir_clean(dir);
+	r = nec_client_visit(dir, describe_one, &describing, err);
 
 	*failed += describing.failed;
 	return r == 0 && describing.no_memory ? nec_error_no_memory(err) : r;

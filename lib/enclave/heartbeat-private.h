@@ -6,6 +6,7 @@
 #include "base/listener.h"
 #include "base/unix-socket.h"
 #include "enclave/heartbeat.h"
+#include "enclave/paths.h"
 
 /*
  * What a host sends is a CID with a descriptor: a connection from there, or, with this one (no

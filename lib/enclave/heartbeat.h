@@ -12,9 +12,6 @@
 #include "base/loop.h"
 #include "host/device.h"
 
-/* The Unix socket of whoever has the port, in the sockets directory. */
-#define NEC_HEARTBEAT_SOCKET "heartbeat"
-
 struct nec_heartbeat;
 
 struct nec_heartbeat_events {

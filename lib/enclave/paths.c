@@ -100,6 +100,32 @@ int nec_sockets_dir_make(const char *dir, nec_error *err)
 	return r;
 }
 
+/* Digits of a number of 64 bits at the most, then the suffix: other people's have other names. */
+static bool is_number(const char *name, const char *digits, const char *suffix)
+{
+	size_t length = strspn(name, digits);
+
+	return length > 0 && length <= 16 && strcmp(name + length, suffix) == 0;
+}
+
+static bool is_of_a_holder(const char *name)
+{
+	return strcmp(name, NEC_HEARTBEAT_SOCKET) == 0 ||
+	       is_number(name, "0123456789abcdef", ".sock") ||
+	       is_number(name, "0123456789", ".vsock");
+}
+
+void nec_sockets_dir_clean(const char *dir)
+{
+	static const char *const names[] = { "", "/" NEC_CONSOLE_DIR, "/" NEC_SIM_DIR };
+	struct nec_path path;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		(void)snprintf(path.text, sizeof(path.text), "%s%s", dir, names[i]);
+		nec_remove_dead_sockets(path.text, is_of_a_holder);
+	}
+}
+
 int nec_open_folder_of(const char *path, nec_error *err)
 {
 	const char *slash = strrchr(path, '/');

@@ -8,15 +8,17 @@
 
 /*
  *	<sockets>/<slot>.sock           control socket, nitro-cli's
+ *	<sockets>/heartbeat             of whoever listens for the heartbeats of all that boot
  *	<sockets>/console/<slot>.sock   the console, live (debug mode)
  *	<sockets>/console/<slot>.log    the console, recorded; stays when the enclave is gone
  *	<sockets>/records/<slot>.json   what an enclave is, or was and why it ended
  *	<sockets>/sim/<cid>.vsock       simulation: connects to a port of the enclave
  *	<sockets>/sim/parent_<port>     simulation: a program of the parent listens for enclaves
  */
-#define NEC_CONSOLE_DIR "console"
-#define NEC_RECORDS_DIR "records"
-#define NEC_SIM_DIR     "sim"
+#define NEC_CONSOLE_DIR      "console"
+#define NEC_RECORDS_DIR      "records"
+#define NEC_SIM_DIR          "sim"
+#define NEC_HEARTBEAT_SOCKET "heartbeat"
 
 /*
  * The sockets directory: $NITRO_CLI_SOCKETS_PATH, else /run/nitro_enclaves; in a simulation by
@@ -37,6 +39,12 @@ void nec_enclave_id(uint64_t slot_uid, char *to, size_t size);
  * errno.
  */
 int nec_sockets_dir_make(const char *dir, nec_error *err);
+
+/*
+ * Removes the sockets of holders that were killed from the directory and those below it. Those of
+ * holders that live, also of one that begins to listen just then, stay; so does what is nobody's.
+ */
+void nec_sockets_dir_clean(const char *dir);
 
 /*
  * Opens the folder that a runtime file is in. Others who may write in the sockets directory could

@@ -117,6 +117,7 @@ static int spawn_holder(int fd, nec_error *err)
 struct launch {
 	nec_context *context;
 	const struct nec_run_callbacks *callbacks;
+	const char *sockets_dir;
 	int fd;      /* to the holder */
 	int done_fd; /* of the measuring; -1 when there is nothing to wait for */
 	struct nec_run_measuring measuring;
@@ -343,6 +344,9 @@ static int end_conversation(struct launch *launch, int result)
 	while (!launch->ready && take_last_words(launch))
 		;
 	(void)close(launch->fd);
+	/* One that was killed leaves its sockets; its end of file was the last of it. */
+	if (!launch->ready)
+		nec_sockets_dir_clean(launch->sockets_dir);
 	return launch->ready ? 0 : result;
 }
 
@@ -455,6 +459,7 @@ int nec_run_image(nec_context *context, nec_eif *eif, const struct nec_pcr_pins 
 	struct launch launch = {
 		.context = context,
 		.callbacks = callbacks,
+		.sockets_dir = request->sockets_dir,
 		.fd = -1,
 		.done_fd = -1,
 		.reader = { .limit = NEC_LAUNCH_MAX_FRAME },
@@ -465,8 +470,11 @@ int nec_run_image(nec_context *context, nec_eif *eif, const struct nec_pcr_pins 
 
 	if (r == 0)
 		r = nec_sockets_dir_make(request->sockets_dir, err);
-	if (r == 0)
+	if (r == 0) {
+		/* Of holders whose launchers were killed with them. */
+		nec_sockets_dir_clean(request->sockets_dir);
 		r = nec_name_choose(request->sockets_dir, request->name, eif->name, &name, err);
+	}
 	if (r == 0)
 		r = (result.name = strdup(name.text)) ? 0 : nec_error_no_memory(err);
 	if (r == 0)

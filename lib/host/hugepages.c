@@ -231,7 +231,8 @@ static void describe_node(const struct nec_hugepage_table *table, int32_t node,
 	for (size_t i = 0; i < table->count; i++) {
 		const struct nec_hugepages *row = &table->rows[i];
 
-		if (row->node != node)
+		/* A size of which the node has none says nothing. */
+		if (row->node != node || row->total == 0)
 			continue;
 		nec_buffer_printf(text, "%s%llu of %llu pages of %llu MiB", separator,
 				  (unsigned long long)row->available,

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/unix-socket.h"
 #include "enclave/heartbeat.h"
+#include "enclave/paths.h"
 #include "fake-device.h"
 
 enum { WAITERS = 5 };

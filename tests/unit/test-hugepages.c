@@ -268,6 +268,10 @@ static void plan__says_what_there_is_when_it_is_not_enough(void **state)
 			    "MiB, 2 of 2 pages of 1024 MiB");
 	assert_int_equal(nec_memory_plan(&table, 7, FAKE_2M, &plan, &err), -ENOMEM);
 	assert_non_null(strstr(err.message, "on NUMA node 7: it has no huge pages; on node 0 "));
+	/* Of a size that the machine has none of there is nothing to say. */
+	table.rows[0].total = table.rows[0].available = 0;
+	assert_int_equal(nec_memory_plan(&table, 0, FAKE_2M, &plan, &err), -ENOMEM);
+	assert_non_null(strstr(err.message, "on NUMA node 0: it has no huge pages; on node 1 "));
 	assert_int_equal(nec_memory_plan(&table, 1, UINT64_MAX, &plan, &err), -ENOMEM);
 	/* Nor may a sysfs that claims anything make the sums overflow. */
 	table.rows[0].available = UINT64_MAX;

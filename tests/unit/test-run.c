@@ -78,6 +78,32 @@ static int tear_down(void **state)
 	return system(command); /* NOLINT(cert-env33-c) */
 }
 
+/* As a holder leaves it that is killed, whose end the launcher sees. */
+static void leave_socket(const char *name)
+{
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", sockets_dir, name);
+	fd = nec_listen_unix(path, 0600, NULL);
+	assert_true(fd >= 0);
+	(void)close(fd);
+}
+
+static bool is_there(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", sockets_dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static const char *const holders_sockets[] = {
+	"heartbeat", "18f2a3b4c5d6e7f8.sock", "console/18f2a3b4c5d6e7f8.sock", "sim/16.vsock",
+	".0123abcd",
+};
+static bool leave_sockets;
+
 /* Called before the description is sent: nothing goes on until the holder has gone. */
 static void on_phase(void *userdata, const struct nec_launch_phase *phase)
 {
@@ -93,6 +119,8 @@ static void on_phase(void *userdata, const struct nec_launch_phase *phase)
 	assert_true(fd >= 0);
 	assert_int_equal(read(fd, &byte, 1), 0);
 	(void)close(fd);
+	for (size_t i = 0; leave_sockets && i < ARRAY_SIZE(holders_sockets); i++)
+		leave_socket(holders_sockets[i]);
 	++*sent;
 }
 
@@ -172,6 +200,37 @@ static void holder__that_went_after_ready_was_ready(void **state)
 	assert_int_equal(launch(&answer, NULL), 0);
 }
 
+static void holder__that_was_killed_leaves_no_sockets(void **state)
+{
+	cleanup_buffer struct nec_buffer nothing = { 0 };
+	nec_error err = NEC_ERROR_INIT;
+
+	(void)state;
+	leave_sockets = true;
+	assert_int_equal(launch(&nothing, &err), -EPROTO);
+	leave_sockets = false;
+	for (size_t i = 0; i < ARRAY_SIZE(holders_sockets); i++)
+		assert_false(is_there(holders_sockets[i]));
+}
+
+/* Its launcher was killed, too: here it has got no further than to end. */
+static void holder__that_was_killed_before_is_cleared_up_after(void **state)
+{
+	const struct nec_launch_message ready = { .kind = NEC_LAUNCH_READY };
+	cleanup_buffer struct nec_buffer answer = { 0 };
+
+	(void)state;
+	assert_int_equal(nec_sockets_dir_make(sockets_dir, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(holders_sockets); i++)
+		leave_socket(holders_sockets[i]);
+	leave_socket("somebodys.sock");
+	nec_launch_message_encode(&ready, &answer);
+	assert_int_equal(launch(&answer, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(holders_sockets); i++)
+		assert_false(is_there(holders_sockets[i]));
+	assert_true(is_there("somebodys.sock"));
+}
+
 #define RUN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -180,6 +239,8 @@ int main(void)
 		RUN_TEST(holder__that_has_gone_is_heard_all_the_same),
 		RUN_TEST(holder__that_has_gone_without_a_word_is_an_error),
 		RUN_TEST(holder__that_went_after_ready_was_ready),
+		RUN_TEST(holder__that_was_killed_leaves_no_sockets),
+		RUN_TEST(holder__that_was_killed_before_is_cleared_up_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

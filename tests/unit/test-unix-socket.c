@@ -80,6 +80,86 @@ static void remove_dead__takes_the_dead_and_nothing_else(void **state)
 	assert_int_equal(lstat(path, &st), 0);
 }
 
+static bool is_of_ours(const char *name)
+{
+	return strcmp(name, "1.sock") == 0;
+}
+
+static bool exists(const char *name)
+{
+	char at[128];
+	struct stat st;
+
+	(void)snprintf(at, sizeof(at), "%s/%s", dir, name);
+	return lstat(at, &st) == 0;
+}
+
+static void rename_to(const char *name)
+{
+	char at[128];
+
+	(void)snprintf(at, sizeof(at), "%s/%s", dir, name);
+	assert_int_equal(rename(path, at), 0);
+}
+
+static void remove_name(const char *name)
+{
+	char at[128];
+
+	(void)snprintf(at, sizeof(at), "%s/%s", dir, name);
+	assert_int_equal(unlink(at), 0);
+}
+
+/* A process killed while it began to listen leaves the name that a socket has before its own. */
+static void remove_dead__of_a_folder_takes_what_is_ours_and_dead(void **state)
+{
+	(void)state;
+	leave_dead_socket();
+	rename_to("other.sock");
+	leave_dead_socket();
+	rename_to(".0123abcd");
+	leave_dead_socket();
+	rename_to(".0123abcd.sock");
+	leave_dead_socket();
+	nec_remove_dead_sockets(dir, is_of_ours);
+	assert_false(exists("1.sock"));
+	assert_false(exists(".0123abcd"));
+	assert_true(exists("other.sock"));
+	assert_true(exists(".0123abcd.sock"));
+	remove_name("other.sock");
+	remove_name(".0123abcd.sock");
+}
+
+/* While it has its first name, too, which it has before it listens. */
+static void remove_dead__of_a_folder_leaves_the_living(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_close int bound = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_close int listener = nec_listen_unix(path, 0600, NULL);
+
+	(void)state;
+	assert_true(listener >= 0);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.0123abcd", dir);
+	assert_int_equal(bind(bound, (struct sockaddr *)&address, sizeof(address)), 0);
+	nec_remove_dead_sockets(dir, is_of_ours);
+	assert_alive();
+	assert_true(exists(".0123abcd"));
+	remove_name(".0123abcd");
+}
+
+static void remove_dead__of_a_folder_follows_no_link(void **state)
+{
+	char link_path[96];
+
+	(void)state;
+	leave_dead_socket();
+	(void)snprintf(link_path, sizeof(link_path), "%s-link", dir);
+	assert_int_equal(symlink(dir, link_path), 0);
+	nec_remove_dead_sockets(link_path, is_of_ours);
+	assert_int_equal(unlink(link_path), 0);
+	assert_true(exists("1.sock"));
+}
+
 static void listen__replaces_a_dead_socket_and_no_living_one(void **state)
 {
 	cleanup_close int listener = -1;
@@ -100,8 +180,11 @@ static pid_t start_cleaner(void)
 	assert_true(pid >= 0);
 	if (pid == 0)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (pid == 0)
-		(void)nec_remove_dead_socket(path);
+	if (pid == 0)
+		for (;;) {
+			(void)nec_remove_dead_socket(path);
+			nec_remove_dead_sockets(dir, is_of_ours);
+		}
 	return pid;
 }
 
@@ -307,6 +390,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(remove_dead__takes_the_dead_and_nothing_else),
+		TEST(remove_dead__of_a_folder_takes_what_is_ours_and_dead),
+		TEST(remove_dead__of_a_folder_leaves_the_living),
+		TEST(remove_dead__of_a_folder_follows_no_link),
 		TEST(listen__replaces_a_dead_socket_and_no_living_one),
 		TEST(cleaners__never_take_the_socket_of_one_that_starts),
 		TEST(listener__waits_while_descriptors_have_run_out),
