@@ -12,6 +12,7 @@ if [ ! -d /lab/packages ]; then
 fi
 
 config=/etc/nitro_enclaves/allocator.yaml
+service=nitro-enclaves-allocator.service
 
 # apt without a network, and without questions
 apt() {
@@ -21,12 +22,18 @@ apt() {
 
 version_of() { dpkg-query -W -f '${Version}' "$1"; }
 
-# The administrator's changes go with what the case has installed.
+# The administrator's changes go with what the case has installed; what is set aside is given back.
 first_again() {
     [ ! -e "$config" ] || sed -i '/# mine$/d' "$config"
     apt install --reinstall /lab/packages/*.deb > /dev/null
     rm -f "$config".dpkg-*
+    systemctl --quiet disable "$service" 2> /dev/null
+    systemctl stop "$service"
+    systemctl reset-failed "$service" 2> /dev/null
+    nec allocator release > /dev/null
 }
+
+set_aside() { cat "$ne_cpus" /sys/kernel/mm/hugepages/*/nr_hugepages; }
 
 # higher: packages in $work/higher, the same as of version 99, with another default in the configuration
 higher() {
@@ -42,12 +49,18 @@ higher() {
     chmod 755 "$work"
 }
 
+# Also when there is no nec to be asked.
+end_enclave() {
+    kill "$holder" 2> /dev/null || true
+    until_true sh -c "! kill -0 $holder"
+}
+
 # An enclave, until the case ends.
 start_enclave() {
     expect 0 nec run-enclave --eif-path /lab/demo.eif --cpu-count 2 --memory 256 --enclave-name stays --debug-mode
-    later sh -c 'nec terminate-enclave --enclave-name stays > /dev/null 2>&1 || true'
     enclave=$(json .EnclaveID)
     holder=$(json .ProcessID)
+    later end_enclave
     expect 0 sh -c 'echo before | nec connect --enclave-name stays --wait 120 7'
 }
 
