@@ -86,12 +86,24 @@ static void add_daemon(const struct result *result, struct nec_buffer *to)
 	}
 }
 
+/* Of the daemon's own changes it tells those, too, who may not see the lock. */
+static bool is_changing(const struct result *result)
+{
+	return result->status->worker == NEC_ALLOCATOR_WORKER_RUNS ||
+	       nec_json_get(result->daemon, "Work");
+}
+
 static const char *reservation_text(const struct result *result)
 {
 	const struct nec_allocator_status *status = result->status;
 
+	if (is_changing(result))
+		return "is being changed";
+	if (status->work != NEC_LEDGER_IDLE && status->worker == NEC_ALLOCATOR_WORKER_NONE)
+		return "a change was interrupted; the next apply, release or start of the service "
+		       "undoes or finishes it";
 	if (status->work != NEC_LEDGER_IDLE)
-		return "a change is under way, or was interrupted";
+		return "a change is under way, or was interrupted: root can tell which";
 	if (!status->reserved)
 		return "none";
 	if (!status->plan)

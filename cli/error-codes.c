@@ -38,8 +38,10 @@ static const struct cli_error_code codes[] = {
 		"Check that it exists and that you may read it; the package's tmpfiles entry makes "
 		"it at boot." },
 	[8] = { "UnusableConnectionError", "Unusable connection error",
-		"The connection to an enclave's process is closed or was never open.\n\n"
-		"List the enclaves with `describe-enclaves` and try again." },
+		"The connection to an enclave's process is closed or was never open; or "
+		"nec-allocatord does not run, gave no usable answer, or is not root's.\n\n"
+		"List the enclaves with `describe-enclaves` and try again; `systemctl status "
+		"nitro-enclaves-allocator` tells of the daemon." },
 	[9] = { "SocketCloseError", "Socket close error",
 		"A connection to an enclave's process could not be closed." },
 	[10] = { "SocketConnectTimeoutError", "Socket connect set timeout error",
@@ -61,7 +63,8 @@ static const struct cli_error_code codes[] = {
 		 "not belong to it.\n\n"
 		 "Both sides may be of different versions; start the enclave anew." },
 	[15] = { "LockAcquireFailure", "Lock acquire failure",
-		 "A lock on shared data could not be taken.\n\n"
+		 "A lock on shared data could not be taken. For `nec allocator` that is the lock "
+		 "of those who change what is set aside for enclaves.\n\n"
 		 "Another command may be at work; try again." },
 	[16] = { "ThreadJoinFailure", "Thread join failure", "A thread did not end as it should." },
 	[17] = { "SerdeError", "Serde error",
@@ -70,15 +73,18 @@ static const struct cli_error_code codes[] = {
 		 "processes.\n\n"
 		 "For files the message has the line and column." },
 	[18] = { "FilePermissionsError", "File permissions error",
-		 "The mode of the log file could not be changed by somebody who does not own it." },
+		 "The mode of the log file could not be changed by somebody who does not own it; or "
+		 "somebody else than root wanted to change what is set aside for enclaves.\n\n"
+		 "`nec allocator` is root's, but for `check`, `plan` and `status`." },
 	[19] = { "FileOperationFailure", "File operation failure",
 		 "A file could not be opened, read, written, made or removed; the message names it. "
 		 "It may be an image, a key, the device /dev/nitro_enclaves, or the log.\n\n"
 		 "Check the path, your permissions (membership in the group `ne` for the device) "
 		 "and the free space." },
 	[20] = { "InvalidCpuConfiguration", "Invalid CPU configuration",
-		 "The same CPU id was given more than once.\n\n"
-		 "Name each CPU once." },
+		 "The same CPU id was given more than once; or the driver refuses the CPU pool that "
+		 "`nec allocator` wants to set.\n\n"
+		 "Name each CPU once; `nec allocator plan` tells which CPUs a pool can have." },
 	[21] = { "NoSuchCpuAvailableInPool", "No such CPU available in the pool",
 		 "A CPU id was given that is not in the pool of CPUs for enclaves.\n\n"
 		 "See the pool in /sys/module/nitro_enclaves/parameters/ne_cpus; to change it set "
@@ -136,7 +142,9 @@ static const struct cli_error_code codes[] = {
 	[37] = { "EnclaveEventWaitError", "Enclave event wait error",
 		 "Waiting for events of an enclave failed." },
 	[38] = { "EnclaveProcessCommandNotExecuted", "Enclave process command not executed error",
-		 "An enclave's process got a command and could not carry it out." },
+		 "An enclave's process got a command and could not carry it out; or `nec allocator` "
+		 "was asked for a change that enclaves which run are in the way of.\n\n"
+		 "`describe-enclaves` lists them." },
 	[39] = { "EnclaveProcessConnectionFailure", "Enclave process connection failure",
 		 "An enclave's process could not be reached, or gave no usable answer: it ended, or "
 		 "it belongs to another user.\n\n"
@@ -217,8 +225,8 @@ bool cli_error_code_is_foreign(int number)
 	 * that names the ioctl, lack of a descriptor an E19.
 	 */
 	static const unsigned char foreign[] = {
-		0,  4,  6,  8,  9,  10, 12, 13, 14, 15, 16, 18, 25, 28, 30, 31,
-		32, 33, 34, 37, 40, 41, 43, 45, 46, 47, 51, 52, 53, 54, 55, 56,
+		0,  4,  6,  9,  10, 12, 13, 14, 16, 25, 28, 30, 31, 32, 33,
+		34, 37, 40, 41, 43, 45, 46, 47, 51, 52, 53, 54, 55, 56,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)

@@ -269,34 +269,77 @@ static int become_idle(struct nec_change *change, nec_error *err)
 	return r;
 }
 
-/* Brings each row down to @before or @after. Returns 0; -EBUSY when pages are in use by now. */
-static int lower_rows(struct nec_change *change, bool to_before, nec_error *err)
+/* Our pages of a row beyond @before or @after: those that go. */
+static uint64_t count_surplus(const struct nec_ledger_row *row, bool to_before)
+{
+	uint64_t kept = to_before ? row->before : row->after;
+
+	return row->ours > kept ? row->ours - kept : 0;
+}
+
+/* What steps have left open is closed first: then it is known how much there is to return. */
+static int start_lowering(struct nec_change *change, bool to_before, struct nec_progress *progress,
+			  nec_error *err)
 {
 	struct nec_ledger *ledger = &change->ledger;
-	int result = 0;
+	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < ledger->row_count; i++) {
 		struct nec_ledger_row *row = &ledger->rows[i];
-		uint64_t gone = 0;
-		uint64_t wanted;
 		int r = settle_step(change, row, err);
 
 		if (r < 0)
 			return r;
-		wanted = to_before ? row->before : row->after;
-		if (row->ours <= wanted)
-			continue;
-		wanted = row->ours - wanted;
-		r = nec_change_return_pages(change, row, wanted, &gone, err);
+		bytes += count_surplus(row, to_before) * row->page_bytes;
+	}
+	nec_progress_start(progress, change->context, "return memory", bytes);
+	return 0;
+}
+
+/* By slices, so that whoever waits hears of it. It is not cancelled: there is no way back. */
+static int lower_row(struct nec_change *change, struct nec_ledger_row *row, uint64_t count,
+		     struct nec_progress *progress, nec_error *err)
+{
+	uint64_t slice = NEC_CHANGE_SLICE_PAGES(row->page_bytes);
+
+	while (count > 0) {
+		uint64_t wanted = count < slice ? count : slice;
+		uint64_t gone = 0;
+		int r = nec_change_return_pages(change, row, wanted, &gone, err);
+
+		(void)nec_progress_add(progress, gone * row->page_bytes, NULL);
 		if (r < 0)
 			return r;
+		count -= gone;
 		if (gone < wanted)
-			result = nec_error_set(err, NEC_E_ALLOCATOR_ENCLAVES, -EBUSY,
-					       "%" PRIu64 " huge pages of %" PRIu64
-					       " MiB on NUMA node %d came into use meanwhile, and "
-					       "stay",
-					       wanted - gone, MIB(row->page_bytes), row->node);
+			return nec_error_set(err, NEC_E_ALLOCATOR_ENCLAVES, -EBUSY,
+					     "%" PRIu64 " huge pages of %" PRIu64
+					     " MiB on NUMA node %d came into use meanwhile, and "
+					     "stay",
+					     count, MIB(row->page_bytes), row->node);
 	}
+	return 0;
+}
+
+/* Brings each row down to @before or @after. Returns 0; -EBUSY when pages are in use by now. */
+static int lower_rows(struct nec_change *change, bool to_before, nec_error *err)
+{
+	struct nec_ledger *ledger = &change->ledger;
+	struct nec_progress progress;
+	int result = start_lowering(change, to_before, &progress, err);
+
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < ledger->row_count; i++) {
+		struct nec_ledger_row *row = &ledger->rows[i];
+		int r = lower_row(change, row, count_surplus(row, to_before), &progress, err);
+
+		if (r < 0 && r != -EBUSY)
+			return r;
+		result = r < 0 ? r : result;
+	}
+	if (progress.total > 0 && result == 0)
+		nec_progress_finish(&progress);
 	return result;
 }
 

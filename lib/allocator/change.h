@@ -11,6 +11,14 @@
 #include "allocator/ledger.h"
 #include "base/progress.h"
 
+/*
+ * So much at a time: the kernel may be at it for long, and nobody hears us meanwhile. Pages of this
+ * size, one at least.
+ */
+#define NEC_CHANGE_SLICE_BYTES (UINT64_C(256) << 20)
+#define NEC_CHANGE_SLICE_PAGES(page_bytes) \
+	((page_bytes) < NEC_CHANGE_SLICE_BYTES ? NEC_CHANGE_SLICE_BYTES / (page_bytes) : 1)
+
 /**
  * struct nec_change - who changes the machine; one at a time
  * @lock_fd:        held as long as this is open

@@ -165,6 +165,18 @@ static int make_folder(const struct nec_device *device, nec_error *err)
 	return r;
 }
 
+/*
+ * A second lock on the same file, of the kind that can be asked about without being taken: who only
+ * looks must not be in the way of who wants to change something. Where the kernel has none, nobody
+ * can tell, and that is all.
+ */
+static void show_lock(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	(void)fcntl(fd, F_OFD_SETLK, &whole);
+}
+
 /* The lock is for those who may write: others could only use it to be in the way. */
 int nec_ledger_lock(const struct nec_device *device, nec_error *err)
 {
@@ -177,11 +189,29 @@ int nec_ledger_lock(const struct nec_device *device, nec_error *err)
 	if (fd < 0)
 		return nec_error_set_system(err, NEC_E_FILE_OPEN, -errno,
 					    "cannot open " NEC_ALLOCATOR_DIR "/" LOCK);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		show_lock(fd);
 		return TAKE_FD(fd);
+	}
 	if (errno == EWOULDBLOCK)
 		return nec_error_set(err, NEC_E_ALLOCATOR_BUSY, -EAGAIN,
 				     "another process is changing what is set aside");
 	return nec_error_set_system(err, NEC_E_SYSTEM, -errno,
 				    "cannot lock " NEC_ALLOCATOR_DIR "/" LOCK);
+}
+
+int nec_ledger_is_locked(const struct nec_device *device)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	cleanup_close int folder = open_folder(device);
+	cleanup_close int fd = -1;
+
+	if (folder < 0)
+		return folder == -ENOENT ? 0 : folder;
+	fd = openat(folder, LOCK, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fcntl(fd, F_OFD_GETLK, &whole) < 0)
+		return -errno;
+	return whole.l_type == F_UNLCK ? 0 : 1;
 }

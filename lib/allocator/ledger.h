@@ -118,4 +118,10 @@ int nec_ledger_set_aside(const struct nec_device *device, nec_error *err);
  */
 int nec_ledger_lock(const struct nec_device *device, nec_error *err);
 
+/*
+ * Whether somebody has it: 1 or 0, or a negative errno when that cannot be told (-EACCES: the lock
+ * is root's). Takes nothing, so that it is in nobody's way.
+ */
+int nec_ledger_is_locked(const struct nec_device *device);
+
 #endif

@@ -11,9 +11,6 @@
 
 #define MIB(bytes) ((bytes) >> 20)
 
-/* So much at a time: the kernel may look for a page for long, and nobody hears us meanwhile. */
-#define SLICE_BYTES (UINT64_C(256) << 20)
-
 /* Times that the kernel may find nothing more, with memory moved about before each but the first.
  */
 enum { FRUITLESS_MAX = 3 };
@@ -55,7 +52,7 @@ static void help_kernel(const struct maker *maker, int32_t node, unsigned int fr
 static int add_pages(struct maker *maker, struct nec_ledger_row *row, uint64_t count,
 		     uint64_t *ret_got, nec_error *err)
 {
-	uint64_t slice = SLICE_BYTES > row->page_bytes ? SLICE_BYTES / row->page_bytes : 1;
+	uint64_t slice = NEC_CHANGE_SLICE_PAGES(row->page_bytes);
 	unsigned int fruitless = 0;
 
 	*ret_got = 0;

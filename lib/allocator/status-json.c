@@ -116,6 +116,9 @@ static bool fill(cJSON *object, const struct nec_allocator_status *status)
 	return nec_json_add_bool(object, "Reserved", status->reserved) &&
 	       (!status->plan || nec_json_add_bool(object, "AsConfigured", status->matches)) &&
 	       nec_json_add_string(object, "Unfinished", works[status->work]) &&
+	       (status->worker == NEC_ALLOCATOR_WORKER_UNKNOWN ||
+		nec_json_add_bool(object, "Changing",
+				  status->worker == NEC_ALLOCATOR_WORKER_RUNS)) &&
 	       nec_json_add_bool(object, "Damaged", status->damaged) && add_pool(object, status) &&
 	       add_pages(object, status) && add_nodes(object, status);
 }

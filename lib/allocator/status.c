@@ -5,6 +5,9 @@
 #include "allocator/target.h"
 #include "base/error.h"
 
+/* Changes that come and go while we look. */
+enum { LOOKS_MAX = 4 };
+
 static int fill_rows(struct nec_allocator_status *status, struct nec_ledger *ledger, nec_error *err)
 {
 	const struct nec_hugepage_table *table = &status->host->hugepages;
@@ -55,11 +58,36 @@ static int compare(const struct nec_device *device, const struct nec_allocator_c
 	return r;
 }
 
+/*
+ * The ledger, and who is at it. The lock is looked at in between two looks at the ledger that show
+ * the same: without it that would be a change that has ended, or one that has begun, meanwhile.
+ */
+static int read_ledger(const struct nec_device *device, struct nec_ledger *ledger,
+		       enum nec_allocator_worker *ret, nec_error *err)
+{
+	int r = nec_ledger_load(device, ledger, err);
+
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		enum nec_ledger_work work = ledger->work;
+		int locked = nec_ledger_is_locked(device);
+
+		*ret = locked > 0    ? NEC_ALLOCATOR_WORKER_RUNS
+		       : locked == 0 ? NEC_ALLOCATOR_WORKER_NONE
+				     : NEC_ALLOCATOR_WORKER_UNKNOWN;
+		if (r < 0 || locked != 0 || work == NEC_LEDGER_IDLE)
+			break;
+		r = nec_ledger_load(device, ledger, err);
+		if (r >= 0 && ledger->work == work)
+			break;
+	}
+	return r;
+}
+
 static int look(const struct nec_device *device, const struct nec_allocator_config *config,
 		struct nec_allocator_status *status, nec_error *err)
 {
 	struct nec_ledger ledger;
-	int r = nec_ledger_load(device, &ledger, err);
+	int r = read_ledger(device, &ledger, &status->worker, err);
 
 	status->damaged = r == -EBADMSG;
 	if (r < 0 && !status->damaged)

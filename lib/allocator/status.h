@@ -22,16 +22,24 @@ struct nec_allocator_status_row {
 	uint64_t found;
 };
 
+/* Who is at what the ledger says is under way. */
+enum nec_allocator_worker {
+	NEC_ALLOCATOR_WORKER_NONE = 0,    /* nothing is; or it was killed, and its work waits */
+	NEC_ALLOCATOR_WORKER_RUNS = 1,    /* a process has the lock */
+	NEC_ALLOCATOR_WORKER_UNKNOWN = 2, /* only root may see the lock */
+};
+
 /**
  * struct nec_allocator_status - the machine and our part in it, at one moment
  * @reserved:      a reservation of ours stands
  * @work:          not NEC_LEDGER_IDLE: a change is under way, or one that was killed waits for
- *                 nec_allocator_recover()
+ *                 nec_allocator_recover(); @worker tells which
+ * @worker:        also of a change that has not begun to touch anything: it loads the driver
  * @damaged:       the allocator's file could not be understood
  * @pool_ours:     the pool is one that we set, and nobody has changed it since
  * @driver_in_use: somebody has enclaves, or the device open: the pool cannot be changed
  * @host:          CPUs with cores and nodes, the pool, huge pages. Which CPUs enclaves have, and
- * what these are called, is for the enclaves to tell: nec_enclave_list_read()
+ *                 what these are called, is for the enclaves to tell: nec_enclave_list_read()
  * @plan:          for the configuration; NULL without one
  * @matches:       the reservation is what the configuration asks for: applying it changes nothing
  * @rows:          sizes and nodes that have pages at all
@@ -39,6 +47,7 @@ struct nec_allocator_status_row {
 struct nec_allocator_status {
 	bool reserved;
 	enum nec_ledger_work work;
+	enum nec_allocator_worker worker;
 	bool damaged;
 	bool pool_ours;
 	bool driver_in_use;

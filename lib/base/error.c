@@ -152,11 +152,11 @@ static const struct error_row {
 	  "/etc/nitro_enclaves/allocator.yaml and restart nitro-enclaves-allocator.service." },
 	{ NEC_E_CPU_REPEATED, "cpu-repeated", 20, "Name each CPU once." },
 
-	{ NEC_E_ALLOCATOR_RIGHTS, "allocator-rights", 19, "Run it as root, with CAP_SYS_ADMIN." },
-	{ NEC_E_ALLOCATOR_BUSY, "allocator-busy", 19, "Wait until it is done, and try again." },
-	{ NEC_E_ALLOCATOR_ENCLAVES, "allocator-enclaves", 19,
+	{ NEC_E_ALLOCATOR_RIGHTS, "allocator-rights", 18, "Run it as root, with CAP_SYS_ADMIN." },
+	{ NEC_E_ALLOCATOR_BUSY, "allocator-busy", 15, "Wait until it is done, and try again." },
+	{ NEC_E_ALLOCATOR_ENCLAVES, "allocator-enclaves", 38,
 	  "End the enclaves first: `nec describe-enclaves` lists them." },
-	{ NEC_E_ALLOCATOR_POOL, "allocator-pool", 19,
+	{ NEC_E_ALLOCATOR_POOL, "allocator-pool", 20,
 	  "`nec allocator plan` tells which CPUs a pool can have; `dmesg` may say more." },
 	{ NEC_E_ALLOCATOR_UNDO, "allocator-undo", 19,
 	  "`nec allocator status` tells what stands now; `nec allocator release` gives it back." },
@@ -170,7 +170,7 @@ static const struct error_row {
 	{ NEC_E_CONSOLE, "console", 44, "An enclave has a console only in debug mode." },
 	{ NEC_E_HOLDER, "holder", 5, "" },
 
-	{ NEC_E_ALLOCATOR_DAEMON, "allocator-daemon", 19,
+	{ NEC_E_ALLOCATOR_DAEMON, "allocator-daemon", 8,
 	  "`systemctl status nitro-enclaves-allocator` and `journalctl -u nitro-enclaves-allocator` "
 	  "tell more." },
 };

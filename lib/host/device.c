@@ -319,6 +319,11 @@ void nec_device_close(struct nec_device *device)
 	*device = (struct nec_device)NEC_DEVICE_INIT;
 }
 
+bool nec_device_is_read_only(int result)
+{
+	return result == -EROFS || result == -EACCES;
+}
+
 bool nec_enclave_fd_ended(int enclave_fd)
 {
 	struct pollfd poll_fd = { .fd = enclave_fd };

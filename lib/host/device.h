@@ -25,6 +25,15 @@
 
 struct nec_device;
 
+/*
+ * Whether that is what root is told where /sys is not for it to write (a container, a service):
+ * then the hint is NEC_DEVICE_READ_ONLY_HINT.
+ */
+bool nec_device_is_read_only(int result);
+#define NEC_DEVICE_READ_ONLY_HINT                                                                   \
+	"/sys cannot be written here, as in most containers: do it on the host, or in a container " \
+	"that has it writable (a privileged one)."
+
 /**
  * struct nec_device_ops - what we ask of the machine, one thing an operation
  *

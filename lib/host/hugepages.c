@@ -192,10 +192,13 @@ int nec_page_count_set(const struct nec_device *device, int32_t node, uint64_t p
 		       (unsigned long long)(page_bytes / 1024));
 	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)count);
 	r = device->ops->write_text(device, path, text);
-	if (r < 0)
-		return nec_error_set_system(err, NEC_E_FILE_WRITE, r, "cannot write %llu to %s",
-					    (unsigned long long)count, path);
-	return 0;
+	if (r >= 0)
+		return 0;
+	(void)nec_error_set_system(err, NEC_E_FILE_WRITE, r, "cannot write %llu to %s",
+				   (unsigned long long)count, path);
+	if (nec_device_is_read_only(r))
+		nec_error_set_hint(err, NEC_DEVICE_READ_ONLY_HINT);
+	return r;
 }
 
 bool nec_memory_compact(const struct nec_device *device, int32_t node)

@@ -124,10 +124,11 @@ static int refuse_pool(int number, const char *text, nec_error *err)
 				   "the driver refuses the CPU pool \"%s\"%s", text,
 				   pool_reason(number));
 	/* A unit's view of /sys is of the driver that was loaded when the unit was started. */
-	if (number == -EROFS)
-		nec_error_set_hint(err, "The driver has been loaded anew since the service was "
-					"started: restart it, `systemctl restart "
-					"nitro-enclaves-allocator`.");
+	if (nec_device_is_read_only(number))
+		nec_error_set_hint(err, NEC_DEVICE_READ_ONLY_HINT
+				   " If nitro-enclaves-allocator.service says this, the driver has "
+				   "been loaded anew since it was started: `systemctl restart "
+				   "nitro-enclaves-allocator`.");
 	return number == -EBUSY ? -EIO : number;
 }
 
@@ -166,6 +167,8 @@ int nec_cpu_pool_write(const struct nec_device *device, const char *text, nec_er
 	r = nec_cpu_pool_read(device, &now, err);
 	if (r < 0)
 		return r;
+	if (!nec_cpu_pool_equal(now.info.text, text) && nec_device_is_read_only(written))
+		return refuse_pool(written, text, err);
 	if (!nec_cpu_pool_equal(now.info.text, text))
 		return nec_error_set(err, NEC_E_ALLOCATOR_POOL, written < 0 ? written : -EIO,
 				     "the CPU pool was to become \"%s\", the driver has \"%s\"",

@@ -448,6 +448,38 @@ static void pool__that_is_read_only_wants_the_service_restarted(void **state)
 	expect_machine(";");
 }
 
+/* As in a container. */
+static void pages__that_are_read_only_want_the_host(void **state)
+{
+	(void)state;
+	boot(&ec2);
+	set_memory(0, 128);
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, 1, EROFS);
+	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EROFS);
+	assert_int_equal(err.code, NEC_E_FILE_WRITE);
+	assert_non_null(strstr(err.hint, "in most containers"));
+	expect_machine(";");
+	assert_false(has_file(NEC_ALLOCATOR_STATE));
+}
+
+static void release__of_what_is_read_only_wants_the_host(void **state)
+{
+	(void)state;
+	boot(&ec2);
+	set_memory(0, 128);
+	apply("memory_mib: 64\ncpu_pool: 1,5\n");
+	/* Each of its two tries writes the pool twice. */
+	for (unsigned int number = 1; number <= 4; number++)
+		fake_device_refuse(fake, FAKE_WRITE_TEXT, number, EROFS);
+	assert_int_equal(nec_allocator_release(&context, &outcome, &err), -EROFS);
+	assert_int_equal(err.code, NEC_E_ALLOCATOR_POOL);
+	assert_non_null(strstr(err.hint, "in most containers"));
+	expect_machine("1,5; 0:2x32");
+	/* What was begun is brought to its end where that can be done. */
+	release();
+	expect_machine(";");
+}
+
 /* Three writes of the pool: the new one, and the old one twice. */
 static void lose_pool(const char *yaml)
 {
@@ -736,7 +768,73 @@ static void memory__can_be_given_up_on_the_way(void **state)
 	assert_false(has_file(NEC_ALLOCATOR_STATE));
 }
 
+struct heard {
+	char phase[32];
+	uint64_t done;
+	uint64_t total;
+};
+
+static void listen_to(void *userdata, const char *phase, uint64_t done, uint64_t total)
+{
+	struct heard *heard = userdata;
+
+	assert_true(done >= heard->done || strcmp(phase, heard->phase) != 0);
+	(void)snprintf(heard->phase, sizeof(heard->phase), "%s", phase);
+	heard->done = done;
+	heard->total = total;
+}
+
+/* 1 GiB in four slices, and the pool. It is not cancelled: there is no way back. */
+static void memory__is_returned_by_slices_and_that_is_told(void **state)
+{
+	struct heard heard = { .phase = "" };
+	unsigned int writes;
+
+	(void)state;
+	boot(&ec2);
+	set_memory(0, 4096);
+	apply("memory_mib: 1024\ncpu_count: 2\n");
+	cancel_flag = 1;
+	context.cancel = &cancel_flag;
+	context.progress = listen_to;
+	context.progress_userdata = &heard;
+	writes = fake_device_calls(fake, FAKE_WRITE_TEXT);
+	release();
+	assert_int_equal(fake_device_calls(fake, FAKE_WRITE_TEXT) - writes, 5);
+	assert_string_equal(heard.phase, "return memory");
+	assert_int_equal(heard.done, 1024 * FAKE_MIB);
+	assert_int_equal(heard.total, 1024 * FAKE_MIB);
+	expect_machine(";");
+}
+
 /* ---- status ---- */
+
+static void expect_worker(enum nec_ledger_work work, enum nec_allocator_worker worker)
+{
+	cleanup_allocator_status struct nec_allocator_status *status = NULL;
+
+	assert_int_equal(nec_allocator_status_read(&context, NULL, &status, &err), 0);
+	assert_int_equal(status->work, work);
+	assert_int_equal(status->worker, worker);
+}
+
+static void status__tells_a_change_that_runs_from_one_that_was_killed(void **state)
+{
+	struct nec_change change = NEC_CHANGE_INIT;
+
+	(void)state;
+	boot(&ec2);
+	set_memory(0, 128);
+	expect_worker(NEC_LEDGER_IDLE, NEC_ALLOCATOR_WORKER_NONE);
+	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	expect_worker(NEC_LEDGER_IDLE, NEC_ALLOCATOR_WORKER_RUNS);
+	assert_int_equal(nec_change_begin(&change, NEC_LEDGER_APPLYING, &err), 0);
+	expect_worker(NEC_LEDGER_APPLYING, NEC_ALLOCATOR_WORKER_RUNS);
+	nec_change_close(&change);
+	expect_worker(NEC_LEDGER_APPLYING, NEC_ALLOCATOR_WORKER_NONE);
+	apply("memory_mib: 64\ncpu_count: 2\n");
+	expect_worker(NEC_LEDGER_IDLE, NEC_ALLOCATOR_WORKER_NONE);
+}
 
 static void status__tells_whose_pages_are_whose(void **state)
 {
@@ -945,6 +1043,8 @@ int main(void)
 		TEST(pool__comes_back_when_the_driver_refuses_the_new_one),
 		TEST(pool__comes_back_at_the_second_try),
 		TEST(pool__that_is_read_only_wants_the_service_restarted),
+		TEST(pages__that_are_read_only_want_the_host),
+		TEST(release__of_what_is_read_only_wants_the_host),
 		TEST(pool__that_could_not_be_put_back_is_not_forgotten),
 		TEST(pool__of_several_lines_is_one_in_the_ledger),
 		TEST(enclaves__keep_the_pool_as_it_is),
@@ -958,6 +1058,8 @@ int main(void)
 		TEST(memory__in_bigger_pages_is_not_shared_by_entries),
 		TEST(memory__of_a_size_that_is_asked_for_has_no_stand_in),
 		TEST(memory__can_be_given_up_on_the_way),
+		TEST(memory__is_returned_by_slices_and_that_is_told),
+		TEST(status__tells_a_change_that_runs_from_one_that_was_killed),
 		TEST(status__tells_whose_pages_are_whose),
 		TEST(recovery__of_a_damaged_file_takes_no_page_for_ours),
 		TEST(recovery__goes_on_when_pages_came_into_use_meanwhile),
