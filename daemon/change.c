@@ -91,14 +91,18 @@ bool daemon_change_is_under_way(const struct daemon *daemon)
 	return daemon->change || daemon->retry;
 }
 
+static int refuse_for_stop(nec_error *err)
+{
+	return nec_error_set(err, NEC_E_ALLOCATOR_BUSY, -EAGAIN, "nec-allocatord is stopping");
+}
+
 int daemon_change_begin(struct daemon *daemon, const struct daemon_job *job,
 			struct daemon_client *asker, nec_error *err)
 {
 	int r;
 
 	if (daemon->state == DAEMON_STOPPING)
-		return nec_error_set(err, NEC_E_ALLOCATOR_BUSY, -EAGAIN,
-				     "nec-allocatord is stopping");
+		return refuse_for_stop(err);
 	if (daemon_change_is_under_way(daemon))
 		return nec_error_set(err, NEC_E_ALLOCATOR_BUSY, -EAGAIN,
 				     "nec-allocatord is at another %s; try again when it is done",
@@ -111,17 +115,18 @@ int daemon_change_begin(struct daemon *daemon, const struct daemon_job *job,
 	return r;
 }
 
-/* What nobody but us and systemd wants. */
-static int begin_own(struct daemon *daemon, enum nec_allocator_verb verb, nec_error *err)
+static int begin_own(struct daemon *daemon, enum nec_allocator_verb verb,
+		     struct daemon_client *asker, nec_error *err)
 {
 	const struct daemon_job job = { .verb = verb, .config = daemon->options.config };
 
-	return begin(daemon, &job, NULL, err);
+	return begin(daemon, &job, asker, err);
 }
 
-int daemon_change_begin_own(struct daemon *daemon, enum nec_allocator_verb verb, nec_error *err)
+int daemon_change_begin_own(struct daemon *daemon, enum nec_allocator_verb verb,
+			    struct daemon_client *asker, nec_error *err)
 {
-	int r = begin_own(daemon, verb, err);
+	int r = begin_own(daemon, verb, asker, err);
 
 	if (r == 0) {
 		daemon->wait_until = nec_loop_now() + WAIT_USEC;
@@ -134,9 +139,11 @@ static void apply_own_file(struct daemon *daemon)
 {
 	nec_error err = NEC_ERROR_INIT;
 
-	if (daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_APPLY, &err) < 0)
+	if (daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_APPLY, NULL, &err) < 0)
 		daemon_log_failure(daemon, "the file cannot be applied", &err);
 }
+
+/* ---- reload ---- */
 
 void daemon_reload(struct daemon *daemon)
 {
@@ -148,10 +155,60 @@ void daemon_reload(struct daemon *daemon)
 		apply_own_file(daemon);
 }
 
+static void reload_now(struct daemon *daemon, struct daemon_client *client)
+{
+	nec_error err = NEC_ERROR_INIT;
+
+	if (daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_APPLY, client, &err) < 0)
+		daemon_client_answer_error(client, &err);
+}
+
+/* A client whose turn has not come just goes on waiting for its answer: go_on() sees it. */
+void daemon_reload_for(struct daemon *daemon, struct daemon_client *client)
+{
+	nec_error err = NEC_ERROR_INIT;
+
+	if (daemon->state == DAEMON_STOPPING) {
+		(void)refuse_for_stop(&err);
+		daemon_client_answer_error(client, &err);
+	} else if (!daemon_change_is_under_way(daemon)) {
+		reload_now(daemon, client);
+	}
+}
+
+/* Who came first stands last. */
+static void note_first(struct daemon_client *client, void *userdata)
+{
+	*(struct daemon_client **)userdata = client;
+}
+
+static struct daemon_client *find_reloader(struct daemon *daemon)
+{
+	struct daemon_client *first = NULL;
+
+	daemon_clients_each(daemon->clients, NEC_ALLOCATOR_ASK_RELOAD, note_first, &first);
+	return first;
+}
+
+/* Nobody's turn comes any more; a change that is under way has its own answer. */
+static void refuse_reloader(struct daemon_client *client, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	nec_error err = NEC_ERROR_INIT;
+
+	if (client == daemon->asker && daemon->change)
+		return;
+	if (client == daemon->asker)
+		daemon->asker = NULL;
+	(void)refuse_for_stop(&err);
+	daemon_client_answer_error(client, &err);
+}
+
 /* ---- end ---- */
 
 static void finish(struct daemon *daemon, int status)
 {
+	daemon_clients_each(daemon->clients, NEC_ALLOCATOR_ASK_RELOAD, refuse_reloader, daemon);
 	nec_loop_stop(daemon->loop, status);
 }
 
@@ -163,7 +220,7 @@ static void stop_now(struct daemon *daemon)
 	if (daemon->options.keep) {
 		daemon_log(daemon, NEC_LOG_INFO, "stopped; %s, and stay so", daemon->standing);
 		finish(daemon, 0);
-	} else if (daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_RELEASE, &err) < 0) {
+	} else if (daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_RELEASE, NULL, &err) < 0) {
 		daemon_log_failure(daemon, "nothing can be given back", &err);
 		finish(daemon, nec_error_exit_status(err.code));
 	} else {
@@ -178,6 +235,7 @@ void daemon_stop(struct daemon *daemon)
 	daemon->state = DAEMON_STOPPING;
 	daemon->reload = false;
 	nec_source_free(TAKE_PTR(daemon->retry));
+	daemon_clients_each(daemon->clients, NEC_ALLOCATOR_ASK_RELOAD, refuse_reloader, daemon);
 	daemon_check_told(daemon, daemon_notify(&daemon->notifier, "STOPPING=1"));
 	if (daemon->change)
 		daemon_worker_cancel(daemon->change);
@@ -250,6 +308,19 @@ static void answer(struct daemon *daemon, const struct nec_allocator_reply *repl
 		daemon_client_answer_error(asker, &reply->error);
 }
 
+/* One reload serves systemd however often it has asked; each client has one of its own. */
+static void reload_next(struct daemon *daemon)
+{
+	struct daemon_client *client = NULL;
+
+	if (daemon->reload) {
+		daemon->reload = false;
+		apply_own_file(daemon);
+	}
+	while (!daemon_change_is_under_way(daemon) && (client = find_reloader(daemon)))
+		reload_now(daemon, client);
+}
+
 /* What comes after a change. */
 static void go_on(struct daemon *daemon, bool good)
 {
@@ -265,10 +336,7 @@ static void go_on(struct daemon *daemon, bool good)
 		finish(daemon, status);
 	} else {
 		daemon->state = DAEMON_READY;
-		if (daemon->reload) {
-			daemon->reload = false;
-			apply_own_file(daemon);
-		}
+		reload_next(daemon);
 	}
 }
 
@@ -294,8 +362,41 @@ static void on_retry(void *userdata, uint32_t events)
 
 	(void)events;
 	nec_source_free(TAKE_PTR(daemon->retry));
-	if (begin_own(daemon, daemon->change_verb, &lost.error) < 0)
+	if (begin_own(daemon, daemon->change_verb, daemon->asker, &lost.error) < 0)
 		end_change(daemon, &lost, NULL);
+}
+
+/* It is not waited for any more. Nothing has been touched. */
+static void end_wait(struct daemon *daemon)
+{
+	struct nec_allocator_reply ended = { .kind = NEC_ALLOCATOR_ERROR };
+
+	nec_source_free(TAKE_PTR(daemon->retry));
+	(void)nec_error_set(&ended.error, NEC_E_CANCELLED, -ECANCELED, "interrupted");
+	end_change(daemon, &ended, NULL);
+}
+
+static void forsake_change(struct daemon *daemon, bool gone)
+{
+	if (gone)
+		daemon->asker = NULL;
+	daemon->wait_until = 0;
+	if (daemon->change)
+		daemon_worker_cancel(daemon->change);
+	else if (daemon->retry)
+		end_wait(daemon);
+}
+
+void daemon_change_forsaken(struct daemon *daemon, struct daemon_client *client, bool gone)
+{
+	nec_error err = NEC_ERROR_INIT;
+
+	if (client == daemon->asker) {
+		forsake_change(daemon, gone);
+	} else if (!gone && daemon_client_verb(client) == NEC_ALLOCATOR_ASK_RELOAD) {
+		(void)nec_error_set(&err, NEC_E_CANCELLED, -ECANCELED, "interrupted");
+		daemon_client_answer_error(client, &err);
+	}
 }
 
 /*

@@ -53,6 +53,11 @@ struct daemon_clients {
 	size_t unread_bytes;
 };
 
+enum nec_allocator_verb daemon_client_verb(const struct daemon_client *client)
+{
+	return client->verb;
+}
+
 uid_t daemon_client_uid(const struct daemon_client *client)
 {
 	return client->peer.uid;

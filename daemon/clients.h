@@ -49,6 +49,9 @@ void daemon_client_tell(struct daemon_client *client, const struct nec_buffer *p
 void daemon_client_answer(struct daemon_client *client, const struct nec_buffer *payload);
 void daemon_client_answer_error(struct daemon_client *client, const nec_error *error);
 
+/* What it waits for, or waited for last. */
+enum nec_allocator_verb daemon_client_verb(const struct daemon_client *client);
+
 /* The user, for the log. */
 uid_t daemon_client_uid(const struct daemon_client *client);
 

@@ -70,22 +70,17 @@ static void on_request(void *userdata, struct daemon_client *client,
 	case NEC_ALLOCATOR_ASK_RELEASE:
 		begin_for(daemon, client, request);
 		break;
+	case NEC_ALLOCATOR_ASK_RELOAD:
+		daemon_reload_for(daemon, client);
+		break;
 	case NEC_ALLOCATOR_ASK_VERBS:
 		break;
 	}
 }
 
-/* Ctrl-C of whoever wanted a change: what can be undone is. */
 static void on_left(void *userdata, struct daemon_client *client, bool gone)
 {
-	struct daemon *daemon = userdata;
-
-	if (client != daemon->asker)
-		return;
-	if (gone)
-		daemon->asker = NULL;
-	if (daemon->change)
-		daemon_worker_cancel(daemon->change);
+	daemon_change_forsaken(userdata, client, gone);
 }
 
 static const struct daemon_clients_events clients_events = { .request = on_request,
@@ -186,7 +181,7 @@ static int start(struct daemon *daemon, nec_error *err)
 		r = daemon_clients_open(daemon->loop, daemon->options.socket, find_group(daemon),
 					&clients_events, daemon, &daemon->clients, err);
 	if (r == 0)
-		r = daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_APPLY, err);
+		r = daemon_change_begin_own(daemon, NEC_ALLOCATOR_ASK_APPLY, NULL, err);
 	return r;
 }
 

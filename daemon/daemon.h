@@ -92,16 +92,23 @@ int daemon_change_begin(struct daemon *daemon, const struct daemon_job *job,
 			struct daemon_client *asker, nec_error *err);
 
 /*
- * The same for ourselves or systemd, with our own file, when none is under way. While another
- * process is changing the machine it waits, up to a minute.
+ * The same with our own file, when none is under way; @asker: NULL for ourselves or systemd. While
+ * another process is changing the machine it waits, up to a minute.
  */
-int daemon_change_begin_own(struct daemon *daemon, enum nec_allocator_verb verb, nec_error *err);
+int daemon_change_begin_own(struct daemon *daemon, enum nec_allocator_verb verb,
+			    struct daemon_client *asker, nec_error *err);
 
 /* Whether one is under way, or waits for its turn. */
 bool daemon_change_is_under_way(const struct daemon *daemon);
 
 /* systemd wants the file applied again; after the change that is under way, if there is one. */
 void daemon_reload(struct daemon *daemon);
+
+/* The same for a client, who gets to know what comes of it. */
+void daemon_reload_for(struct daemon *daemon, struct daemon_client *client);
+
+/* Who waits for an answer does not want it any more, or is @gone: what can be undone is. */
+void daemon_change_forsaken(struct daemon *daemon, struct daemon_client *client, bool gone);
 
 /* Gives back what is set aside, unless it is to be kept, and ends the loop. */
 void daemon_stop(struct daemon *daemon);

@@ -105,6 +105,7 @@ static int do_work(const struct daemon_job *job, nec_context *context, cJSON **r
 	case NEC_ALLOCATOR_ASK_STATUS:
 		return status(job, context, ret, err);
 	case NEC_ALLOCATOR_ASK_STATE:
+	case NEC_ALLOCATOR_ASK_RELOAD:
 	case NEC_ALLOCATOR_ASK_VERBS:
 		break;
 	}

@@ -92,6 +92,23 @@ static const char *state_name(const struct daemon *daemon)
 	return daemon_change_is_under_way(daemon) ? "changing" : "ready";
 }
 
+static void count_client(struct daemon_client *client, void *userdata)
+{
+	(void)client;
+	++*(uint64_t *)userdata;
+}
+
+/* Those whose turn has not come. */
+static uint64_t count_waiting(const struct daemon *daemon)
+{
+	uint64_t count = daemon->reload ? 1 : 0;
+
+	daemon_clients_each(daemon->clients, NEC_ALLOCATOR_ASK_RELOAD, count_client, &count);
+	if (daemon->asker && daemon_client_verb(daemon->asker) == NEC_ALLOCATOR_ASK_RELOAD)
+		count--;
+	return count;
+}
+
 static bool add_work(cJSON *object, const struct daemon *daemon)
 {
 	cJSON *item;
@@ -103,7 +120,8 @@ static bool add_work(cJSON *object, const struct daemon *daemon)
 	       nec_json_add_string(item, "Request", nec_allocator_verb_name(daemon->change_verb)) &&
 	       nec_json_add_string(item, "Phase", daemon->phase) &&
 	       nec_json_add_u64(item, "Done", daemon->done) &&
-	       nec_json_add_u64(item, "Total", daemon->total);
+	       nec_json_add_u64(item, "Total", daemon->total) &&
+	       nec_json_add_u64(item, "Waiting", count_waiting(daemon));
 }
 
 static bool add_failure(cJSON *object, const nec_error *failure)

@@ -13,7 +13,7 @@
 
 int daemon_ask_reload(const struct daemon_options *options)
 {
-	const struct nec_allocator_request request = { .verb = NEC_ALLOCATOR_ASK_APPLY };
+	const struct nec_allocator_request request = { .verb = NEC_ALLOCATOR_ASK_RELOAD };
 	cleanup_json cJSON *result = NULL;
 	nec_error err = NEC_ERROR_INIT;
 

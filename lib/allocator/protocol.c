@@ -17,6 +17,7 @@ static const struct {
 	[NEC_ALLOCATOR_ASK_STATE] = { "state", false },
 	[NEC_ALLOCATOR_ASK_STATUS] = { "status", false },
 	[NEC_ALLOCATOR_ASK_APPLY] = { "apply", true },
+	[NEC_ALLOCATOR_ASK_RELOAD] = { "reload", true },
 	[NEC_ALLOCATOR_ASK_RELEASE] = { "release", true },
 };
 

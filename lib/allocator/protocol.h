@@ -31,6 +31,7 @@ enum nec_allocator_verb {
 	NEC_ALLOCATOR_ASK_STATE,  /* what the daemon does; answered at once */
 	NEC_ALLOCATOR_ASK_STATUS, /* the machine, and what is set aside */
 	NEC_ALLOCATOR_ASK_APPLY,  /* its file, or the text that comes along */
+	NEC_ALLOCATOR_ASK_RELOAD, /* its file, once it is at nothing else */
 	NEC_ALLOCATOR_ASK_RELEASE,
 	NEC_ALLOCATOR_ASK_VERBS
 };
