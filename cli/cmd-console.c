@@ -78,7 +78,7 @@ static int print_live(struct cli *cli, const char *control, uint64_t seconds)
 	nec_error err = NEC_ERROR_INIT;
 	cleanup_close int fd = cli_console_connect(cli, control, &err);
 
-	return fd < 0 ? cli_fail(cli, &err, 0) : cli_console_copy(cli, fd, deadline);
+	return fd < 0 ? cli_fail(cli, &err, 0) : cli_console_follow(cli, control, fd, deadline);
 }
 
 static int run(struct cli *cli, const void *data)
@@ -109,7 +109,8 @@ const struct cli_command cli_cmd_console = {
 	.summary = "Read the console of an enclave in debug mode",
 	.description =
 		"Prints what the enclave has written since its start, then what it writes, until it "
-		"ends or --disconnect-timeout is over. Several readers do not disturb each other.\n\n"
+		"ends or --disconnect-timeout is over. Several readers do not disturb each other. When "
+		"the enclave has ended, stderr says why, and the exit status is 0.\n\n"
 		"With --recorded it prints what the enclave has written so far, and ends. That works "
 		"for enclaves that have ended, too, the ones that did not come up among them; of "
 		"several with one name for the one that runs, else for the last one.\n\n"

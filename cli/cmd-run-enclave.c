@@ -152,7 +152,7 @@ static int attach(const struct cli *cli, const char *dir, uint64_t slot_uid)
 		r = fd = cli_console_connect(cli, control.text, &err);
 	if (r < 0)
 		return cli_fail(cli, &err, 0);
-	status = cli_console_copy(cli, fd, 0);
+	status = cli_console_follow(cli, control.text, fd, 0);
 	if (status == 0 && cli->cancel && *cli->cancel)
 		(void)fprintf(stderr, "Detached from the console; the enclave runs on.\n");
 	return status;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/loop.h"
 #include "enclave/calls.h"
 #include "output.h"
@@ -46,7 +47,7 @@ int cli_console_connect(const struct cli *cli, const char *control, nec_error *e
 	return r;
 }
 
-int cli_console_copy(const struct cli *cli, int fd, uint64_t deadline)
+static int copy(const struct cli *cli, int fd, uint64_t deadline, bool *ret_ended)
 {
 	char bytes[16384];
 
@@ -59,8 +60,10 @@ int cli_console_copy(const struct cli *cli, int fd, uint64_t deadline)
 		if (poll(&ready, 1, CANCEL_MSEC) <= 0)
 			continue;
 		n = read(fd, bytes, sizeof(bytes));
-		if (n == 0)
+		if (n == 0) {
+			*ret_ended = true;
 			return 0;
+		}
 		if (n < 0) {
 			(void)nec_error_set_system(&err, NEC_E_CONSOLE, -errno,
 						   "cannot read the console");
@@ -71,4 +74,31 @@ int cli_console_copy(const struct cli *cli, int fd, uint64_t deadline)
 			return status;
 	}
 	return 0;
+}
+
+int cli_console_copy(const struct cli *cli, int fd, uint64_t deadline)
+{
+	bool ended = false;
+
+	return copy(cli, fd, deadline, &ended);
+}
+
+/* nitro-cli says nothing, and so do we under its name. */
+static void tell_end(const struct cli *cli, const char *control)
+{
+	cleanup_json cJSON *record = cli->as_nitro_cli ? NULL : nec_call_record(control);
+	const char *message = "";
+
+	if (record && nec_json_get_string(record, "ExitMessage", &message))
+		(void)fprintf(stderr, "The enclave has ended: %s\n", message);
+}
+
+int cli_console_follow(const struct cli *cli, const char *control, int fd, uint64_t deadline)
+{
+	bool ended = false;
+	int status = copy(cli, fd, deadline, &ended);
+
+	if (ended)
+		tell_end(cli, control);
+	return status;
 }

@@ -17,4 +17,10 @@ int cli_console_connect(const struct cli *cli, const char *control, nec_error *e
  */
 int cli_console_copy(const struct cli *cli, int fd, uint64_t deadline);
 
+/*
+ * The same for the live console of the enclave behind @control. When that ends, stderr says why, if
+ * it is known.
+ */
+int cli_console_follow(const struct cli *cli, const char *control, int fd, uint64_t deadline);
+
 #endif

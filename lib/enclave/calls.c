@@ -4,12 +4,14 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "enclave/port.h"
+#include "enclave/record.h"
 #include "host/device.h"
 
 enum {
@@ -17,6 +19,9 @@ enum {
 	TERMINATE_MSEC = 300000, /* the driver may take 120 s for a command; ending needs two */
 	RETRY_MSEC = 100,
 	HYPERVISOR_USEC = 20000000,
+	/* How long a process that ends may take to let go of its record: five seconds. */
+	RECORD_RETRIES = 250,
+	RECORD_RETRY_MSEC = 20,
 };
 
 /* GetEnclaveFlags: bit 0, as the driver has it (NE_ENCLAVE_DEBUG_MODE) */
@@ -148,4 +153,20 @@ int nec_call_terminate(const char *control, struct nec_buffer *messages, struct 
 		r = nec_json_parse(nec_buffer_text(&answer.text), answer.text.size, ret, err);
 	nec_answer_free(&answer);
 	return r;
+}
+
+struct cJSON *nec_call_record(const char *control)
+{
+	const char *slash = strrchr(control, '/');
+	uint64_t slot = strtoull(slash + 1, NULL, 16);
+	struct nec_path dir;
+	struct cJSON *record = NULL;
+
+	nec_call_dir(control, &dir);
+	for (int i = 0; !record && i < RECORD_RETRIES && nec_record_exists(dir.text, slot); i++) {
+		if (i > 0)
+			(void)poll(NULL, 0, RECORD_RETRY_MSEC);
+		record = nec_record_read(dir.text, slot);
+	}
+	return record;
 }

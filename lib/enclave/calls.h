@@ -51,4 +51,11 @@ int nec_call_port(const nec_context *context, const char *sockets_dir, uint64_t 
 int nec_call_terminate(const char *control, struct nec_buffer *messages, struct cJSON **ret,
 		       nec_error *err);
 
+/*
+ * The record of an enclave that has ended, whose control socket was @control. Its process may be
+ * about to end: that is waited for, five seconds at most. NULL when there is none, as of
+ * nitro-cli's.
+ */
+struct cJSON *nec_call_record(const char *control);
+
 #endif

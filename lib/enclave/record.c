@@ -189,11 +189,24 @@ int nec_records_list(const char *dir, cJSON *array, nec_error *err)
 	return r;
 }
 
+static void path_of(const char *dir, uint64_t slot_uid, struct nec_path *ret)
+{
+	(void)snprintf(ret->text, sizeof(ret->text),
+		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, dir, slot_uid);
+}
+
+bool nec_record_exists(const char *dir, uint64_t slot_uid)
+{
+	struct nec_path path;
+
+	path_of(dir, slot_uid, &path);
+	return access(path.text, F_OK) == 0;
+}
+
 cJSON *nec_record_read(const char *dir, uint64_t slot_uid)
 {
 	struct nec_path path;
 
-	(void)snprintf(path.text, sizeof(path.text),
-		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, dir, slot_uid);
+	path_of(dir, slot_uid, &path);
 	return read_ended(AT_FDCWD, path.text);
 }

@@ -46,4 +46,7 @@ int nec_records_list(const char *dir, struct cJSON *array, nec_error *err);
 /* The record of one enclave that has ended; NULL when there is none. */
 struct cJSON *nec_record_read(const char *dir, uint64_t slot_uid);
 
+/* Whether there is one, be it of an enclave that runs. */
+bool nec_record_exists(const char *dir, uint64_t slot_uid);
+
 #endif
