@@ -4,12 +4,13 @@
 #
 #   ./install.sh                 as root
 #   ./install.sh --nitro-cli     also under the name nitro-cli, where nothing is called so yet
-#   ./install.sh --uninstall     removes what the installation lists; configuration and logs stay
+#   ./install.sh --uninstall     stops the allocator, removes what the installation lists; configuration and logs stay
 #
 # DESTDIR=FOLDER installs into a folder and leaves this machine alone.
 set -eu
 root=${DESTDIR:-}
 prefix=/usr/local
+service=nitro-enclaves-allocator.service
 list=$prefix/share/nec/installed-files
 nitro_cli=false
 
@@ -32,13 +33,31 @@ set_up_machine() {
     fi
 }
 
+# The one that was installed here, not one of the same name elsewhere. What it could not give back is said: a unit that is
+# gone is not to have failed for ever.
+stop_service() {
+    [ "$(systemctl show --value --property FragmentPath "$service")" = "$prefix/lib/systemd/system/$service" ] || return 0
+    systemctl --quiet disable --now "$service" || true
+    systemctl --quiet reset-failed "$service" 2> /dev/null || true
+    if [ -e /run/nec-allocator/state ]; then
+        echo "Memory and CPUs for enclaves stay set aside until the next boot, or 'nec allocator release' when nec is" \
+            "installed again"
+    fi
+}
+
 uninstall() {
     [ -e "$root$list" ] || { echo "install.sh: nothing is installed in $root$prefix" >&2; exit 1; }
+    if [ -z "$root" ] && [ -d /run/systemd/system ]; then
+        stop_service
+    fi
     while read -r file; do
         rm -f "$root$file"
     done < "$root$list"
     rm -f "$root$list"
     rmdir "$root$prefix/share/nec" "$root$prefix/libexec/nec" 2> /dev/null || true
+    if [ -z "$root" ] && [ -d /run/systemd/system ]; then
+        systemctl daemon-reload || true
+    fi
     if [ -z "$root" ] && pidof nec-holder > /dev/null 2>&1; then
         echo "Enclaves are running, and go on. To end them later: kill $(pidof nec-holder)"
     fi
