@@ -63,19 +63,59 @@ static int exit_status(const struct nec_allocator_plan *plan)
 
 /* ---- text ---- */
 
-static void add_pages(const struct result *result, int32_t node, struct nec_buffer *to)
+static void count_planned(const struct nec_allocator_plan *plan, const struct nec_hugepages *row,
+			  uint64_t *ret_planned, uint64_t *ret_to_make)
+{
+	*ret_planned = *ret_to_make = 0;
+	for (size_t i = 0; plan->node == row->node && i < plan->part_count; i++) {
+		const struct nec_plan_part *part = &plan->parts[i];
+
+		if (part->page_bytes != row->page_bytes)
+			continue;
+		*ret_planned += part->at_hand + part->to_make;
+		*ret_to_make += part->to_make;
+	}
+}
+
+/* Of those that are planned for, some may be in use: by enclaves, which have them of us. */
+static void add_row(const struct result *result, const struct nec_hugepages *row,
+		    size_t label_width, struct nec_buffer *to)
+{
+	uint64_t in_use = row->total - row->available;
+	uint64_t planned;
+	uint64_t to_make;
+	uint64_t taken;
+
+	count_planned(result->plan, row, &planned, &to_make);
+	if (row->total + to_make == 0)
+		return;
+	taken = row->available + to_make < planned ? row->available + to_make : planned;
+	{
+		const struct cli_bar_part parts[] = {
+			{ in_use, '#', CLI_STYLE_WARNING },
+			{ taken, '*', CLI_STYLE_GOOD },
+			{ row->available + to_make - taken, '.', CLI_STYLE_PLAIN },
+		};
+
+		cli_draw_page_size(row->page_bytes, label_width, to);
+		cli_draw_bar(parts, ARRAY_SIZE(parts), to);
+	}
+	nec_buffer_printf(to, " %" PRIu64 " of %" PRIu64 " free", row->available, row->total);
+	if (planned)
+		nec_buffer_printf(to, "; %" PRIu64 " planned", planned);
+	if (to_make)
+		nec_buffer_printf(to, ", %" PRIu64 " to be made", to_make);
+	nec_buffer_append_text(to, "\n");
+}
+
+static void add_pages(const struct result *result, int32_t node, size_t label_width,
+		      struct nec_buffer *to)
 {
 	const struct nec_hugepage_table *table = &result->host->hugepages;
 
-	for (size_t i = 0; i < table->count; i++) {
-		const struct nec_hugepages *row = &table->rows[i];
-
-		if (row->node == node && row->total > 0)
-			nec_buffer_printf(to,
-					  "  %" PRIu64 " of %" PRIu64 " huge pages of %" PRIu64
-					  " MiB are free\n",
-					  row->available, row->total, row->page_bytes >> 20);
-	}
+	for (size_t i = 0; i < table->count; i++)
+		if (table->rows[i].node == node)
+			add_row(result, &table->rows[i], label_width, to);
 }
 
 static void add_node(const struct result *result, const struct nec_plan_node *node, size_t width,
@@ -85,12 +125,12 @@ static void add_node(const struct result *result, const struct nec_plan_node *no
 					     .planned = &result->plan->cpus,
 					     .enclaves = result->enclaves };
 
-	nec_buffer_printf(to, "NUMA node %d\n", node->node);
+	nec_buffer_printf(to, "%sNUMA node %d\n", to->size ? "\n" : "", node->node);
 	cli_draw_cores(&drawing, node->node, width, to);
+	add_pages(result, node->node, cli_drawing_label_width(&drawing), to);
 	nec_buffer_printf(
 		to, "  %" PRIu64 " MiB free, %" PRIu64 " MiB of it in pieces of 2 MiB or more\n",
 		node->memory.free_bytes >> 20, node->memory.contiguous_bytes >> 20);
-	add_pages(result, node->node, to);
 	nec_buffer_printf(to, "  largest enclave possible: %u CPU%s, %" PRIu64 " MiB\n",
 			  nec_cpuset_count(&node->cpus), plural(nec_cpuset_count(&node->cpus)),
 			  (node->at_hand_bytes + node->memory.free_bytes) >> 20);
@@ -99,12 +139,26 @@ static void add_node(const struct result *result, const struct nec_plan_node *no
 static void add_part(const struct result *result, const struct nec_plan_part *part,
 		     struct nec_buffer *to)
 {
-	nec_buffer_printf(to,
-			  "  line %zu: %" PRIu64 " page%s of %" PRIu64 " MiB, %" PRIu64
-			  " of them to be made\n",
+	nec_buffer_printf(to, "  line %zu: %" PRIu64 " page%s of %" PRIu64 " MiB",
 			  result->config.entries[part->entry].line, part->at_hand + part->to_make,
-			  plural(part->at_hand + part->to_make), part->page_bytes >> 20,
-			  part->to_make);
+			  plural(part->at_hand + part->to_make), part->page_bytes >> 20);
+	if (part->at_hand == 0)
+		nec_buffer_append_text(to, ", to be made\n");
+	else if (part->to_make == 0)
+		nec_buffer_append_text(to, ", which are there\n");
+	else
+		nec_buffer_printf(to, ", %" PRIu64 " of them to be made\n", part->to_make);
+}
+
+/* In the order of the file; the plan has them in that in which they are served. */
+static void add_parts(const struct result *result, struct nec_buffer *to)
+{
+	const struct nec_allocator_plan *plan = result->plan;
+
+	for (size_t entry = 0; entry < result->config.count; entry++)
+		for (size_t i = 0; i < plan->part_count; i++)
+			if (plan->parts[i].entry == entry)
+				add_part(result, &plan->parts[i], to);
 }
 
 /* What may fail although it fits. */
@@ -137,8 +191,7 @@ static void add_plan(const struct result *result, struct nec_buffer *to)
 	nec_buffer_printf(to, "\nPlan: on NUMA node %d, cores with a star\n", plan->node);
 	nec_buffer_printf(to, "  %u CPU%s: %s\n", nec_cpuset_count(&plan->cpus),
 			  plural(nec_cpuset_count(&plan->cpus)), nec_buffer_text(&list));
-	for (size_t i = 0; i < plan->part_count; i++)
-		add_part(result, &plan->parts[i], to);
+	add_parts(result, to);
 	add_notes(plan, to);
 }
 

@@ -143,17 +143,57 @@ static void add_summary(const struct result *result, struct nec_buffer *to)
 	add_pool(result, to);
 }
 
-static void add_row(const struct nec_allocator_status_row *row, struct nec_buffer *to)
+/*
+ * How many pages of a row enclaves have. The kernel tells only that somebody has them, so it is
+ * known where no other size of the node is in use.
+ */
+static uint64_t count_enclave_pages(const struct result *result,
+				    const struct nec_allocator_status_row *row)
 {
-	uint64_t others = row->total - row->ours;
+	const struct nec_allocator_status *status = result->status;
+	size_t count = result->enclaves ? nec_enclave_list_get_count(result->enclaves) : 0;
+	uint64_t pages = 0;
 
-	nec_buffer_append_text(to, "  ");
-	cli_draw_bar(row->in_use, row->total, to);
-	nec_buffer_printf(to,
-			  " pages of %" PRIu64 " MiB: %" PRIu64 " in use, %" PRIu64
-			  " free; %" PRIu64 " ours, %" PRIu64 " others'\n",
-			  row->page_bytes >> 20, row->in_use, row->total - row->in_use, row->ours,
-			  others);
+	for (size_t i = 0; i < status->row_count; i++)
+		if (&status->rows[i] != row && status->rows[i].node == row->node &&
+		    status->rows[i].in_use)
+			return 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct nec_enclave_info *info =
+			nec_enclave_get_info(nec_enclave_list_get(result->enclaves, i));
+
+		if (cli_enclave_node(&status->host->topology, info) == row->node)
+			pages += ((info->memory_mib << 20) + row->page_bytes - 1) / row->page_bytes;
+	}
+	return pages < row->in_use ? pages : row->in_use;
+}
+
+/* Two bars: by owner, and by use. Which page of whom is in use the kernel does not tell. */
+static void add_row(const struct result *result, const struct nec_allocator_status_row *row,
+		    size_t label_width, struct nec_buffer *to)
+{
+	uint64_t enclaves = count_enclave_pages(result, row);
+	const struct cli_bar_part owners[] = {
+		{ row->ours, '=', CLI_STYLE_GOOD },
+		{ row->total - row->ours, '-', CLI_STYLE_PLAIN },
+	};
+	const struct cli_bar_part uses[] = {
+		{ enclaves, '#', CLI_STYLE_WARNING },
+		{ row->in_use - enclaves, '+', CLI_STYLE_PLAIN },
+		{ row->total - row->in_use, '.', CLI_STYLE_PLAIN },
+	};
+
+	cli_draw_page_size(row->page_bytes, label_width, to);
+	cli_draw_bar(owners, ARRAY_SIZE(owners), to);
+	nec_buffer_printf(to, " %" PRIu64 " page%s: %" PRIu64 " ours, %" PRIu64 " others'\n",
+			  row->total, row->total == 1 ? "" : "s", row->ours,
+			  row->total - row->ours);
+	nec_buffer_printf(to, "  %*s ", (int)label_width, "");
+	cli_draw_bar(uses, ARRAY_SIZE(uses), to);
+	nec_buffer_printf(to, " %" PRIu64 " in use", row->in_use);
+	if (enclaves)
+		nec_buffer_printf(to, ", %" PRIu64 " by enclaves", enclaves);
+	nec_buffer_printf(to, "; %" PRIu64 " free\n", row->total - row->in_use);
 }
 
 static void add_enclaves(const struct result *result, int32_t node, struct nec_buffer *to)
@@ -184,7 +224,7 @@ static void add_node(const struct result *result, int32_t node, size_t width, st
 	cli_draw_cores(&drawing, node, width, to);
 	for (size_t i = 0; i < status->row_count; i++)
 		if (status->rows[i].node == node)
-			add_row(&status->rows[i], to);
+			add_row(result, &status->rows[i], cli_drawing_label_width(&drawing), to);
 	add_enclaves(result, node, to);
 }
 

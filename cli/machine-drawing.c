@@ -2,14 +2,14 @@
 /* Cores, drawn by owner. */
 #include "machine-drawing.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
-#include "report.h"
 
-enum { LABEL_SIZE = 24, LABEL_MIN = 6, BAR_WIDTH = 32 };
+enum { LABEL_SIZE = 24, LABEL_MIN = 6, BAR_WIDTH = 24 };
 
 /* Owners beside the enclaves, which follow in the order of their list. */
 enum { OWNER_PARENT, OWNER_OFFLINE, OWNER_POOL, OWNER_ENCLAVES };
@@ -87,12 +87,31 @@ static enum cli_style style_of(const struct cli_drawing *drawing, size_t owner, 
 					 : CLI_STYLE_PLAIN;
 }
 
-/* A core as "[1 5]", with a star if it is planned for; returns its columns. */
+/* How wide the numbers of a node's CPUs are: cores stand below each other. */
+static int number_width(const struct nec_topology *topology, int32_t node)
+{
+	uint32_t most = 0;
+	int width = 1;
+
+	for (size_t i = 0; i < topology->count; i++)
+		if (topology->cpus[i].node == node && topology->cpus[i].id > most)
+			most = topology->cpus[i].id;
+	for (; most >= 10; most /= 10)
+		width++;
+	return width;
+}
+
+static bool is_planned(const struct cli_drawing *drawing, const struct nec_cpu *cpu)
+{
+	return drawing->planned && nec_cpuset_has(drawing->planned, cpu->id);
+}
+
+/* A core as "[ 1 15]"; returns its columns. */
 static size_t add_core(const struct cli_drawing *drawing, const struct nec_cpu *cpu, size_t owner,
 		       struct nec_buffer *to)
 {
 	cleanup_buffer struct nec_buffer text = { 0 };
-	bool planned = drawing->planned && nec_cpuset_has(drawing->planned, cpu->id);
+	int digits = number_width(drawing->topology, cpu->node);
 	const char *separator = "[";
 	struct nec_cpuset core = { 0 };
 
@@ -101,12 +120,14 @@ static size_t add_core(const struct cli_drawing *drawing, const struct nec_cpu *
 	else
 		nec_cpuset_add(&core, cpu->id);
 	NEC_CPUSET_FOR_EACH (id, &core) {
-		nec_buffer_printf(&text, "%s%u", separator, id);
+		nec_buffer_printf(&text, "%s%*u", separator, digits, id);
 		separator = " ";
 	}
-	nec_buffer_append_text(&text, cpu->core < 0 ? "?]" : planned ? "]*" : "]");
-	cli_append_styled(style_of(drawing, owner, planned), STDOUT_FILENO, nec_buffer_text(&text),
-			  to);
+	nec_buffer_append_text(&text, cpu->core < 0 ? "?]" : "]");
+	if (is_planned(drawing, cpu))
+		nec_buffer_append_text(&text, "*");
+	cli_append_styled(style_of(drawing, owner, is_planned(drawing, cpu)), STDOUT_FILENO,
+			  nec_buffer_text(&text), to);
 	return text.size;
 }
 
@@ -117,6 +138,7 @@ static void draw_owner(const struct cli_drawing *drawing, int32_t node, size_t o
 	const struct nec_topology *topology = drawing->topology;
 	char label[LABEL_SIZE];
 	size_t column = 0;
+	size_t gap = 0;
 
 	label_of(drawing, owner, label);
 	for (size_t i = 0; i < topology->count; i++) {
@@ -127,21 +149,23 @@ static void draw_owner(const struct cli_drawing *drawing, int32_t node, size_t o
 		if (cpu->node != node || (cpu->core >= 0 && cpu->core != (int32_t)cpu->id) ||
 		    owner_of(drawing, cpu) != owner)
 			continue;
-		size = add_core(drawing, cpu, owner, &core) + 1;
-		if (column == 0 || column + size > width) {
+		size = add_core(drawing, cpu, owner, &core);
+		if (column == 0 || column + gap + size > width) {
 			nec_buffer_printf(to, "%s  %-*s", column ? "\n" : "", label_width,
 					  column ? "" : label);
 			column = 2 + (size_t)label_width;
+			gap = 1;
 		}
-		nec_buffer_printf(to, " %s", nec_buffer_text(&core));
-		column += size;
+		nec_buffer_printf(to, "%*s%s", (int)gap, "", nec_buffer_text(&core));
+		column += gap + size;
+		/* Where others have a star, there is its place. */
+		gap = drawing->planned && !is_planned(drawing, cpu) ? 2 : 1;
 	}
 	if (column)
 		nec_buffer_append_text(to, "\n");
 }
 
-void cli_draw_cores(const struct cli_drawing *drawing, int32_t node, size_t width,
-		    struct nec_buffer *to)
+size_t cli_drawing_label_width(const struct cli_drawing *drawing)
 {
 	size_t owners = OWNER_ENCLAVES + enclave_count(drawing);
 	size_t label_width = LABEL_MIN;
@@ -153,19 +177,85 @@ void cli_draw_cores(const struct cli_drawing *drawing, int32_t node, size_t widt
 		if (strlen(label) > label_width)
 			label_width = strlen(label);
 	}
+	return label_width;
+}
+
+void cli_draw_cores(const struct cli_drawing *drawing, int32_t node, size_t width,
+		    struct nec_buffer *to)
+{
+	size_t owners = OWNER_ENCLAVES + enclave_count(drawing);
+	size_t label_width = cli_drawing_label_width(drawing);
+
 	for (size_t owner = 0; owner < owners; owner++)
 		draw_owner(drawing, node, owner, (int)label_width, width, to);
 }
 
-void cli_draw_bar(uint64_t part, uint64_t total, struct nec_buffer *to)
-{
-	uint64_t filled = total ? (uint64_t)((double)part / (double)total * BAR_WIDTH) : 0;
+/* ---- pages ---- */
 
-	/* Some is not none, and not all. */
-	if (part > 0 && filled == 0)
-		filled = 1;
+static uint64_t sum_parts(const struct cli_bar_part *parts, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += parts[i].count;
+	return sum;
+}
+
+static unsigned int count_present(const struct cli_bar_part *parts, size_t count)
+{
+	unsigned int present = 0;
+
+	for (size_t i = 0; i < count; i++)
+		present += parts[i].count > 0;
+	return present;
+}
+
+/* The column where part @i ends: each has one at least, and leaves one to each that follows. */
+static unsigned int part_end(const struct cli_bar_part *parts, size_t count, size_t i,
+			     unsigned int begin)
+{
+	double share = (double)sum_parts(parts, i + 1) / (double)sum_parts(parts, count);
+	unsigned int end = (unsigned int)(share * BAR_WIDTH + 0.5);
+	unsigned int most = BAR_WIDTH - count_present(&parts[i + 1], count - i - 1);
+
+	if (end <= begin)
+		end = begin + 1;
+	return end < most ? end : most;
+}
+
+static void draw_part(const struct cli_bar_part *part, unsigned int columns, struct nec_buffer *to)
+{
+	char marks[BAR_WIDTH + 1];
+
+	memset(marks, part->mark, columns);
+	marks[columns] = '\0';
+	cli_append_styled(part->style, STDOUT_FILENO, marks, to);
+}
+
+void cli_draw_bar(const struct cli_bar_part *parts, size_t count, struct nec_buffer *to)
+{
+	unsigned int column = 0;
+
 	nec_buffer_append_text(to, "[");
-	for (uint64_t i = 0; i < BAR_WIDTH; i++)
-		nec_buffer_append_text(to, i < filled ? "#" : ".");
+	for (size_t i = 0; i < count; i++) {
+		unsigned int end;
+
+		if (parts[i].count == 0)
+			continue;
+		end = part_end(parts, count, i, column);
+		draw_part(&parts[i], end - column, to);
+		column = end;
+	}
 	nec_buffer_append_text(to, "]");
+}
+
+void cli_draw_page_size(uint64_t page_bytes, size_t label_width, struct nec_buffer *to)
+{
+	char size[LABEL_SIZE];
+
+	if (page_bytes % (UINT64_C(1) << 30) == 0)
+		(void)snprintf(size, sizeof(size), "%" PRIu64 " GiB", page_bytes >> 30);
+	else
+		(void)snprintf(size, sizeof(size), "%" PRIu64 " MiB", page_bytes >> 20);
+	nec_buffer_printf(to, "  %-*s ", (int)label_width, size);
 }
