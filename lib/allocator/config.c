@@ -121,12 +121,22 @@ static int next(struct reader *reader)
 
 /* ---- an entry ---- */
 
+/* Where an entry begins, which keys it has, and where their values are. */
+struct place {
+	yaml_mark_t start;
+	unsigned int seen;
+	yaml_mark_t values[KEYS];
+};
+
+/* What is shorter is like everything. */
+enum { SUGGESTED_MIN = 3 };
+
 static int refuse_key(const struct reader *reader, const char *name, size_t size)
 {
 	double best = NEC_SIMILARITY_MENTION;
 	const char *meant = NULL;
 
-	for (size_t i = 0; i < KEYS; i++) {
+	for (size_t i = 0; size >= SUGGESTED_MIN && i < KEYS; i++) {
 		double alike = nec_similarity(name, size, keys[i].name, strlen(keys[i].name));
 
 		if (alike > best) {
@@ -150,10 +160,9 @@ static int read_key(const struct reader *reader, unsigned int seen, enum key *re
 	const char *name = (const char *)event->data.scalar.value;
 	enum key key = MEMORY_MIB;
 
-	if (event->type != YAML_SCALAR_EVENT)
+	if (event->type != YAML_SCALAR_EVENT || strlen(name) != event->data.scalar.length)
 		return refuse(reader, event->start_mark, "a key must be a word");
-	while (key < KEYS && (strlen(keys[key].name) != event->data.scalar.length ||
-			      strcmp(name, keys[key].name) != 0))
+	while (key < KEYS && strcmp(name, keys[key].name) != 0)
 		key++;
 	if (key == KEYS)
 		return refuse_key(reader, name, event->data.scalar.length);
@@ -190,22 +199,22 @@ static int read_value(struct reader *reader, enum key key, struct nec_allocator_
 }
 
 /* The driver has one pool, on one node. */
-static int check_node(const struct reader *reader, yaml_mark_t start,
+static int check_node(const struct reader *reader, yaml_mark_t value,
 		      const struct nec_allocator_entry *entry)
 {
 	for (size_t i = 0; i < reader->config.count && entry->numa_node >= 0; i++) {
 		const struct nec_allocator_entry *other = &reader->config.entries[i];
 
 		if (other->numa_node >= 0 && other->numa_node != entry->numa_node)
-			return refuse(reader, start,
-				      "numa_node is %d here and %d in line %zu, but the driver's "
-				      "pool is on one node",
+			return refuse(reader, value,
+				      "numa_node is %d here and %d in the entry of line %zu, but "
+				      "the driver's pool is on one node",
 				      entry->numa_node, other->numa_node, other->line);
 	}
 	return 0;
 }
 
-static int check_overlap(const struct reader *reader, yaml_mark_t start,
+static int check_overlap(const struct reader *reader, yaml_mark_t value,
 			 const struct nec_allocator_entry *entry)
 {
 	struct nec_cpuset mine = { 0 };
@@ -218,51 +227,54 @@ static int check_overlap(const struct reader *reader, yaml_mark_t start,
 		(void)nec_cpulist_parse(other->cpu_pool, NEC_CPUS_MAX - 1, &theirs, NULL);
 		NEC_CPUSET_FOR_EACH (cpu, &mine)
 			if (nec_cpuset_has(&theirs, cpu))
-				return refuse(reader, start, "CPU %u is named in line %zu, too",
-					      cpu, other->line);
+				return refuse(reader, value,
+					      "CPU %u is named in the entry of line %zu, too", cpu,
+					      other->line);
 	}
 	return 0;
 }
 
-static int check_entry(const struct reader *reader, yaml_mark_t start, unsigned int seen,
-		       bool in_list, const struct nec_allocator_entry *entry)
+static int check_entry(const struct reader *reader, const struct place *place, bool in_list,
+		       const struct nec_allocator_entry *entry)
 {
 	int r;
 
-	if (!(seen & 1u << MEMORY_MIB))
-		return refuse(reader, start, "missing memory reservation (memory_mib)");
-	if (!(seen & (1u << CPU_COUNT | 1u << CPU_POOL)))
-		return refuse(reader, start,
+	if (!(place->seen & 1u << MEMORY_MIB))
+		return refuse(reader, place->start, "missing memory reservation (memory_mib)");
+	if (!(place->seen & (1u << CPU_COUNT | 1u << CPU_POOL)))
+		return refuse(reader, place->start,
 			      "missing CPU reservation (either cpu_count or cpu_pool)");
 	if (in_list && entry->memory_mib == 0)
-		return refuse(reader, start, "memory_mib must be above 0 in a list");
-	r = check_node(reader, start, entry);
-	return r < 0 ? r : check_overlap(reader, start, entry);
+		return refuse(reader, place->values[MEMORY_MIB],
+			      "memory_mib must be above 0 in a list");
+	r = check_node(reader, place->values[NUMA_NODE], entry);
+	return r < 0 ? r : check_overlap(reader, place->values[CPU_POOL], entry);
 }
 
 /* From behind the start of a mapping to its end. */
 static int read_entry(struct reader *reader, bool in_list)
 {
-	yaml_mark_t start = reader->event.start_mark;
+	struct place place = { .start = reader->event.start_mark };
 	struct nec_allocator_entry entry = { .numa_node = -1 };
-	unsigned int seen = 0;
 	int r;
 
-	entry.line = reader->first_line + start.line + 1;
+	entry.line = reader->first_line + place.start.line + 1;
 	if (reader->config.count == NEC_ALLOCATOR_ENTRIES_MAX)
-		return refuse(reader, start, "more than %d entries", NEC_ALLOCATOR_ENTRIES_MAX);
+		return refuse(reader, place.start, "more than %d entries",
+			      NEC_ALLOCATOR_ENTRIES_MAX);
 	while ((r = next(reader)) == 0 && reader->event.type != YAML_MAPPING_END_EVENT) {
 		enum key key;
 
-		r = read_key(reader, seen, &key);
+		r = read_key(reader, place.seen, &key);
 		if (r == 0)
 			r = read_value(reader, key, &entry);
 		if (r < 0)
 			return r;
-		seen |= 1u << key;
+		place.seen |= 1u << key;
+		place.values[key] = reader->event.start_mark;
 	}
 	if (r == 0)
-		r = check_entry(reader, start, seen, in_list, &entry);
+		r = check_entry(reader, &place, in_list, &entry);
 	if (r == 0)
 		reader->config.entries[reader->config.count++] = entry;
 	return r;

@@ -939,6 +939,29 @@ static void recovery__goes_on_when_pages_came_into_use_meanwhile(void **state)
 	expect_machine(";");
 }
 
+/* With the new pool everything stood; an enclave may have begun to use it. */
+static void recovery__of_a_change_whose_pool_stands_finishes_it(void **state)
+{
+	struct nec_change change = NEC_CHANGE_INIT;
+	enum nec_allocator_recovery recovery = NEC_ALLOCATOR_NOTHING;
+	int enclave;
+
+	(void)state;
+	boot(&ec2_with_pool);
+	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	assert_int_equal(nec_change_begin(&change, NEC_LEDGER_APPLYING, &err), 0);
+	assert_int_equal(nec_change_set_pool(&change, "1,5", &err), 0);
+	nec_change_close(&change);
+	enclave = start_enclave();
+	assert_int_equal(nec_allocator_recover(&context, &recovery, &err), 0);
+	assert_int_equal(recovery, NEC_ALLOCATOR_FINISHED);
+	assert_string_equal(warning, "");
+	expect_machine("1,5;");
+	end_enclave(enclave);
+	release();
+	expect_machine("3,7;");
+}
+
 /* A process without CAP_SYS_ADMIN is refused as if there were enclaves. */
 static void recovery__that_cannot_put_the_pool_back_is_not_called_undone(void **state)
 {
@@ -1063,6 +1086,7 @@ int main(void)
 		TEST(status__tells_whose_pages_are_whose),
 		TEST(recovery__of_a_damaged_file_takes_no_page_for_ours),
 		TEST(recovery__goes_on_when_pages_came_into_use_meanwhile),
+		TEST(recovery__of_a_change_whose_pool_stands_finishes_it),
 		TEST(recovery__that_cannot_put_the_pool_back_is_not_called_undone),
 		TEST(recovery__goes_on_when_an_enclave_keeps_what_was_to_be_released),
 		TEST(recovery__after_a_reboot_has_nothing_to_do),

@@ -150,13 +150,13 @@ static void list__refuses_what_does_not_go_together(void **state)
 	refuse("[]", "f, line 1, column 1: the list is empty");
 	refuse("- 1\n", "f, line 1, column 3: an entry of the list must be keys with values");
 	refuse("- memory_mib: 0\n  cpu_count: 1\n",
-	       "f, line 1, column 3: memory_mib must be above 0 in a list");
+	       "f, line 1, column 15: memory_mib must be above 0 in a list");
 	refuse("- memory_mib: 2\n  cpu_count: 1\n  numa_node: 0\n"
 	       "- memory_mib: 2\n  cpu_count: 1\n  numa_node: 1\n",
-	       "f, line 4, column 3: numa_node is 1 here and 0 in line 1, but the driver's pool is "
-	       "on one node");
+	       "f, line 6, column 14: numa_node is 1 here and 0 in the entry of line 1, but the "
+	       "driver's pool is on one node");
 	refuse("- memory_mib: 2\n  cpu_pool: 2-4\n- memory_mib: 2\n  cpu_pool: 4,5\n",
-	       "f, line 3, column 3: CPU 4 is named in line 1, too");
+	       "f, line 4, column 13: CPU 4 is named in the entry of line 1, too");
 }
 
 /* ---- keys ---- */
@@ -170,7 +170,9 @@ static void keys__must_be_known(void **state)
 	       "f, line 2, column 1: unknown key \"xyz\"; this version knows memory_mib, "
 	       "cpu_count, cpu_pool, numa_node and page_size");
 	refuse("memory_mib: 512\n\"cpu_count\\0\": 1\n",
-	       "f, line 2, column 1: unknown key \"cpu_count\"; did you mean \"cpu_count\"?");
+	       "f, line 2, column 1: a key must be a word");
+	refuse("a: 1\n", "f, line 1, column 1: unknown key \"a\"; this version knows memory_mib, "
+			 "cpu_count, cpu_pool, numa_node and page_size");
 	refuse("[1]: 2\n", "f, line 1, column 1: a key must be a word");
 	refuse("? [1]\n: 2\n", "f, line 1, column 3: a key must be a word");
 }

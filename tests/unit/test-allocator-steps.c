@@ -18,6 +18,7 @@
 
 #include "allocator/apply.h"
 #include "allocator/ledger.h"
+#include "allocator/status.h"
 #include "base/context.h"
 #include "fake-device.h"
 #include "faults.h"
@@ -294,19 +295,53 @@ static enum nec_allocator_recovery recover(void)
 	return recovery;
 }
 
+static uint32_t count_cpus(const char *list)
+{
+	struct nec_cpuset cpus;
+
+	assert_int_equal(nec_cpulist_parse(list, NEC_CPUS_MAX - 1, &cpus, NULL), 0);
+	return nec_cpuset_count(&cpus);
+}
+
 struct states {
 	char origin[SNAPSHOT_SIZE];
 	char before[SNAPSHOT_SIZE];
 	char after[SNAPSHOT_SIZE];
 };
 
+/* What is set aside is what the file asks for, as the kernel tells it, and stays so. */
+static void expect_reservation(const char *yaml)
+{
+	cleanup_allocator_status struct nec_allocator_status *status = NULL;
+	struct nec_allocator_config config;
+	uint64_t bytes = 0;
+	nec_error err = NEC_ERROR_INIT;
+
+	if (!yaml[0])
+		return;
+	assert_int_equal(nec_allocator_config_parse(yaml, strlen(yaml), "f", &config, &err), 0);
+	assert_int_equal(nec_allocator_status_read(&context, &config, &status, &err), 0);
+	assert_true(status->matches);
+	for (size_t i = 0; i < status->row_count; i++)
+		if (status->rows[i].node == status->host->pool.info.node)
+			bytes += (status->rows[i].ours + status->rows[i].found) *
+				 status->rows[i].page_bytes;
+	if (bytes < config.entries[0].memory_mib * FAKE_MIB)
+		fail_msg("%llu bytes are set aside for %s", (unsigned long long)bytes, yaml);
+	assert_int_equal(nec_cpuset_count(&status->host->pool.cpus),
+			 config.entries[0].cpu_count ? config.entries[0].cpu_count
+						     : count_cpus(config.entries[0].cpu_pool));
+}
+
 static void learn(const struct scene *scene, struct states *states)
 {
 	take_snapshot(states->origin);
 	if (scene->before[0])
 		must_change_to(scene->before);
+	expect_reservation(scene->before);
 	take_snapshot(states->before);
 	must_change_to(scene->after);
+	expect_reservation(scene->after);
 	take_snapshot(states->after);
 	must_change_to("");
 	expect_snapshot(states->origin, "after a release");
