@@ -17,7 +17,7 @@ static int require_driver(const struct nec_change *change,
 			  const struct nec_allocator_apply_options *options, bool *ret_loaded,
 			  nec_error *err)
 {
-	const struct nec_device *device = change->device;
+	const struct nec_device *device = &change->device;
 	struct nec_cpu_pool pool;
 	int r = nec_cpu_pool_read(device, &pool, err);
 
@@ -49,7 +49,7 @@ static int require_device(const struct nec_change *change,
 {
 	bool wait = options->device == NEC_ALLOCATOR_DEVICE_REQUIRE ||
 		    (options->device == NEC_ALLOCATOR_DEVICE_WARN && loaded);
-	int r = nec_device_wait(change->context, change->device,
+	int r = nec_device_wait(change->context, &change->device,
 				wait ? options->device_wait_usec : 0, err);
 
 	if (r < 0)
@@ -138,7 +138,8 @@ static int apply_plan(struct nec_change *change, const struct nec_allocator_conf
 	check_pool_owner(ledger, &host->pool);
 	r = nec_target_set(host, plan, ledger, &target, err);
 	if (r >= 0)
-		r = nec_target_check(host, ledger, &target, nec_driver_in_use(change->device), err);
+		r = nec_target_check(host, ledger, &target, nec_driver_in_use(&change->device),
+				     err);
 	if (r < 0)
 		return r;
 	*ret_changed = target.set_pool || target.make || target.give_back;
@@ -189,7 +190,7 @@ static int apply_somewhere(struct nec_change *change, const struct nec_allocator
 		cleanup_free struct nec_allocator_plan *plan = NULL;
 		cleanup_host struct nec_host *host = NULL;
 		nec_error try_err = NEC_ERROR_INIT;
-		int r = nec_allocator_plan_take(change->device, config, &change->ledger, &avoid,
+		int r = nec_allocator_plan_take(&change->device, config, &change->ledger, &avoid,
 						&host, &plan, &try_err);
 
 		if (r >= 0)
@@ -219,13 +220,10 @@ int nec_allocator_apply(nec_context *context, const struct nec_allocator_config 
 			const struct nec_allocator_apply_options *options,
 			struct nec_allocator_outcome *ret, nec_error *err)
 {
-	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
 	cleanup_change struct nec_change change = NEC_CHANGE_INIT;
 	struct nec_allocator_outcome outcome = { .node = -1 };
-	int r = nec_device_open(context, &device, err);
+	int r = nec_change_open(context, &change, err);
 
-	if (r >= 0)
-		r = nec_change_open(context, &device, &change, err);
 	if (r >= 0)
 		r = require_driver(&change, options, &outcome.driver_loaded, err);
 	if (r >= 0)
@@ -255,7 +253,7 @@ int nec_allocator_recover(nec_context *context, enum nec_allocator_recovery *ret
 		*ret = NEC_ALLOCATOR_NOTHING;
 		return 0;
 	}
-	r = nec_change_open(context, &device, &change, err);
+	r = nec_change_open(context, &change, err);
 	if (r < 0)
 		return r;
 	*ret = change.recovery;

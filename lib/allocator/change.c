@@ -14,7 +14,7 @@
 
 static int save(struct nec_change *change, nec_error *err)
 {
-	return nec_ledger_save(change->device, &change->ledger, err);
+	return nec_ledger_save(&change->device, &change->ledger, err);
 }
 
 /* ---- pages ---- */
@@ -34,7 +34,7 @@ static int settle_step(struct nec_change *change, struct nec_ledger_row *row, ne
 
 	if (row->step_from == row->step_to)
 		return 0;
-	r = nec_page_count_read(change->device, row->node, row->page_bytes, &now, err);
+	r = nec_page_count_read(&change->device, row->node, row->page_bytes, &now, err);
 	if (r < 0)
 		return r;
 	total = now.persistent + now.surplus;
@@ -70,7 +70,7 @@ static int step(struct nec_change *change, struct nec_ledger_row *row, uint64_t 
 		row->step_to = 0;
 		return r;
 	}
-	set_r = nec_page_count_set(change->device, row->node, row->page_bytes, to, &set_err);
+	set_r = nec_page_count_set(&change->device, row->node, row->page_bytes, to, &set_err);
 	r = settle_step(change, row, err);
 	if (r >= 0 && set_r < 0 && err)
 		*err = set_err;
@@ -83,7 +83,7 @@ int nec_change_add_pages(struct nec_change *change, struct nec_ledger_row *row, 
 	struct nec_page_count now;
 	uint64_t ours = row->ours;
 	uint64_t total;
-	int r = nec_page_count_read(change->device, row->node, row->page_bytes, &now, err);
+	int r = nec_page_count_read(&change->device, row->node, row->page_bytes, &now, err);
 
 	if (r < 0)
 		return r;
@@ -99,7 +99,7 @@ int nec_change_return_pages(struct nec_change *change, struct nec_ledger_row *ro
 {
 	struct nec_page_count now;
 	uint64_t ours = row->ours;
-	int r = nec_page_count_read(change->device, row->node, row->page_bytes, &now, err);
+	int r = nec_page_count_read(&change->device, row->node, row->page_bytes, &now, err);
 
 	*ret_gone = 0;
 	if (r < 0)
@@ -142,7 +142,7 @@ int nec_change_set_pool(struct nec_change *change, const char *pool, nec_error *
 {
 	struct nec_ledger *ledger = &change->ledger;
 	struct nec_cpu_pool now;
-	int r = nec_cpu_pool_read(change->device, &now, err);
+	int r = nec_cpu_pool_read(&change->device, &now, err);
 
 	if (r < 0)
 		return r;
@@ -153,7 +153,7 @@ int nec_change_set_pool(struct nec_change *change, const char *pool, nec_error *
 		close_pool_step(ledger);
 		return r;
 	}
-	return nec_cpu_pool_write(change->device, pool, err);
+	return nec_cpu_pool_write(&change->device, pool, err);
 }
 
 /*
@@ -169,7 +169,7 @@ static int restore_pool(struct nec_change *change, nec_error *err)
 
 	if (!pool_step_is_open(ledger))
 		return 0;
-	r = nec_cpu_pool_read(change->device, &now, err);
+	r = nec_cpu_pool_read(&change->device, &now, err);
 	if (r < 0)
 		return r;
 	if (now.info.state == NEC_POOL_NO_DRIVER ||
@@ -177,9 +177,9 @@ static int restore_pool(struct nec_change *change, nec_error *err)
 		return 0;
 	if (now.info.state != NEC_POOL_EMPTY && !nec_cpu_pool_equal(now.info.text, ledger->pool_to))
 		return 0;
-	r = nec_cpu_pool_write(change->device, ledger->pool_from, err);
+	r = nec_cpu_pool_write(&change->device, ledger->pool_from, err);
 	if (r < 0 && r != -EBUSY)
-		r = nec_cpu_pool_write(change->device, ledger->pool_from, err);
+		r = nec_cpu_pool_write(&change->device, ledger->pool_from, err);
 	return r;
 }
 
@@ -192,7 +192,7 @@ static void own_what_is_left(struct nec_change *change)
 	struct nec_ledger *ledger = &change->ledger;
 	struct nec_cpu_pool now;
 
-	if (nec_cpu_pool_read(change->device, &now, NULL) < 0)
+	if (nec_cpu_pool_read(&change->device, &now, NULL) < 0)
 		return;
 	if (now.info.state != NEC_POOL_EMPTY &&
 	    (now.info.state != NEC_POOL_SET || !nec_cpu_pool_equal(now.info.text, ledger->pool_to)))
@@ -217,7 +217,7 @@ static int new_pool_stands(struct nec_change *change, nec_error *err)
 
 	if (!pool_step_is_open(&change->ledger))
 		return 0;
-	r = nec_cpu_pool_read(change->device, &now, err);
+	r = nec_cpu_pool_read(&change->device, &now, err);
 	if (r < 0)
 		return r;
 	return now.info.state == NEC_POOL_SET &&
@@ -430,7 +430,7 @@ static int release_pool(struct nec_change *change, nec_error *err)
 
 	if (!ledger->pool_ours)
 		return 0;
-	r = nec_cpu_pool_read(change->device, &now, err);
+	r = nec_cpu_pool_read(&change->device, &now, err);
 	if (r < 0)
 		return r;
 	if (pool_is_ours(ledger, &now))
@@ -557,32 +557,33 @@ static int recover(struct nec_change *change, nec_error *err)
 static int load(struct nec_change *change, nec_error *err)
 {
 	nec_error load_err = NEC_ERROR_INIT;
-	int r = nec_ledger_load(change->device, &change->ledger, &load_err);
+	int r = nec_ledger_load(&change->device, &change->ledger, &load_err);
 
 	if (r == -EBADMSG) {
 		nec_warn(change->context,
 			 "%s: it is moved aside, and no huge page counts as ours any more",
 			 load_err.message);
 		change->recovery = NEC_ALLOCATOR_FORGOTTEN;
-		return nec_ledger_set_aside(change->device, err);
+		return nec_ledger_set_aside(&change->device, err);
 	}
 	if (r < 0 && err)
 		*err = load_err;
 	return r;
 }
 
-int nec_change_open(const nec_context *context, const struct nec_device *device,
-		    struct nec_change *change, nec_error *err)
+int nec_change_open(const nec_context *context, struct nec_change *change, nec_error *err)
 {
-	int r = device->ops->check_rights(device);
+	int r;
 
-	if (r < 0)
-		return nec_error_set(err, NEC_E_ALLOCATOR_RIGHTS, -EPERM,
-				     "setting memory and CPUs aside needs root's rights");
 	*change = (struct nec_change)NEC_CHANGE_INIT;
 	change->context = context;
-	change->device = device;
-	change->lock_fd = nec_ledger_lock(device, err);
+	r = nec_device_open(context, &change->device, err);
+	if (r < 0)
+		return r;
+	if (change->device.ops->check_rights(&change->device) < 0)
+		return nec_error_set(err, NEC_E_ALLOCATOR_RIGHTS, -EPERM,
+				     "setting memory and CPUs aside needs root's rights");
+	change->lock_fd = nec_ledger_lock(&change->device, err);
 	if (change->lock_fd < 0)
 		return change->lock_fd;
 	r = load(change, err);
@@ -594,4 +595,5 @@ void nec_change_close(struct nec_change *change)
 	if (change->lock_fd >= 0)
 		(void)close(change->lock_fd);
 	change->lock_fd = -1;
+	nec_device_close(&change->device);
 }

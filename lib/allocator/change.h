@@ -21,30 +21,31 @@
 
 /**
  * struct nec_change - who changes the machine; one at a time
+ * @device:         the machine
  * @lock_fd:        held as long as this is open
  * @recovery:       what was left behind by one that was killed
  * @made_bytes, @returned_bytes: huge pages so far
  */
 struct nec_change {
 	const nec_context *context;
-	const struct nec_device *device;
+	struct nec_device device;
 	int lock_fd;
 	struct nec_ledger ledger;
 	enum nec_allocator_recovery recovery;
 	uint64_t made_bytes;
 	uint64_t returned_bytes;
 };
-#define NEC_CHANGE_INIT       \
-	{                     \
-		.lock_fd = -1 \
+#define NEC_CHANGE_INIT                                  \
+	{                                                \
+		.device = NEC_DEVICE_INIT, .lock_fd = -1 \
 	}
 
 /*
- * Checks that we may, takes the lock, reads the ledger, and deals with what it tells of. Returns 0,
- * -EPERM (NEC_E_ALLOCATOR_RIGHTS), -EAGAIN (NEC_E_ALLOCATOR_BUSY), or what the recovery met.
+ * Opens the machine, checks that we may, takes the lock, reads the ledger, and deals with what it
+ * tells of. Returns 0, -EPERM (NEC_E_ALLOCATOR_RIGHTS), -EAGAIN (NEC_E_ALLOCATOR_BUSY), or what the
+ * recovery met.
  */
-int nec_change_open(const nec_context *context, const struct nec_device *device,
-		    struct nec_change *change, nec_error *err);
+int nec_change_open(const nec_context *context, struct nec_change *change, nec_error *err);
 void nec_change_close(struct nec_change *change);
 
 static inline void nec_cleanup_change(struct nec_change *change)

@@ -40,7 +40,7 @@ static void pause_for(unsigned int msec)
 
 static void help_kernel(const struct maker *maker, int32_t node, unsigned int fruitless)
 {
-	bool compacted = nec_memory_compact(maker->change->device, node);
+	bool compacted = nec_memory_compact(&maker->change->device, node);
 
 	nec_log(maker->change->context, "memory of node %d was %s", node,
 		compacted ? "compacted" : "not compacted: the kernel cannot");
@@ -101,7 +101,7 @@ static void describe_memory(const struct maker *maker, struct nec_buffer *to)
 		struct nec_node_memory memory = maker->plan->nodes[i].memory;
 		int32_t node = maker->plan->nodes[i].node;
 
-		(void)nec_node_memory_read(maker->change->device, node, &memory, NULL);
+		(void)nec_node_memory_read(&maker->change->device, node, &memory, NULL);
 		nec_buffer_printf(to,
 				  "; node %d has %" PRIu64 " MiB free, %" PRIu64
 				  " MiB of it in pieces of 2 MiB or more",
@@ -201,7 +201,8 @@ static bool node_has(const struct maker *maker, uint64_t bytes)
 {
 	struct nec_node_memory memory;
 
-	return nec_node_memory_read(maker->change->device, maker->plan->node, &memory, NULL) >= 0 &&
+	return nec_node_memory_read(&maker->change->device, maker->plan->node, &memory, NULL) >=
+		       0 &&
 	       memory.free_bytes + memory.reclaimable_bytes >= bytes;
 }
 

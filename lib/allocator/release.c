@@ -19,7 +19,7 @@ static int check(struct nec_change *change, nec_error *err)
 {
 	cleanup_host struct nec_host *host = NULL;
 	struct nec_target target = { .give_back = true };
-	int r = nec_host_take(change->device, &host, err);
+	int r = nec_host_take(&change->device, &host, err);
 
 	if (r < 0)
 		return r;
@@ -27,7 +27,7 @@ static int check(struct nec_change *change, nec_error *err)
 	target.set_pool = change->ledger.pool_ours && host->pool.info.state != NEC_POOL_NO_DRIVER &&
 			  nec_cpu_pool_equal(host->pool.info.text, change->ledger.pool);
 	memcpy(target.pool, change->ledger.pool_origin, sizeof(target.pool));
-	return nec_target_check(host, &change->ledger, &target, nec_driver_in_use(change->device),
+	return nec_target_check(host, &change->ledger, &target, nec_driver_in_use(&change->device),
 				err);
 }
 
@@ -48,13 +48,10 @@ static int release(struct nec_change *change, nec_error *err)
 
 int nec_allocator_release(nec_context *context, struct nec_allocator_outcome *ret, nec_error *err)
 {
-	cleanup_device struct nec_device device = NEC_DEVICE_INIT;
 	cleanup_change struct nec_change change = NEC_CHANGE_INIT;
 	struct nec_allocator_outcome outcome = { .node = -1 };
-	int r = nec_device_open(context, &device, err);
+	int r = nec_change_open(context, &change, err);
 
-	if (r >= 0)
-		r = nec_change_open(context, &device, &change, err);
 	if (r < 0)
 		return r;
 	outcome.changed = has_anything(&change.ledger);
@@ -64,7 +61,7 @@ int nec_allocator_release(nec_context *context, struct nec_allocator_outcome *re
 		return r;
 	outcome.recovery = change.recovery;
 	outcome.returned_bytes = change.returned_bytes;
-	outcome.device_present = nec_device_exists(&device, "/dev/nitro_enclaves") == 1;
+	outcome.device_present = nec_device_exists(&change.device, "/dev/nitro_enclaves") == 1;
 	*ret = outcome;
 	return 0;
 }

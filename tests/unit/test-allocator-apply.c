@@ -55,6 +55,12 @@ static void set_memory(uint32_t node, uint32_t mib)
 	fake_device_set_memory(fake, node, &memory);
 }
 
+static void boot_with(const struct fake_machine *machine, uint32_t mib)
+{
+	boot(machine);
+	set_memory(0, mib);
+}
+
 static struct nec_allocator_config parse(const char *yaml)
 {
 	struct nec_allocator_config config;
@@ -128,8 +134,7 @@ static const struct fake_machine ec2_with_pool = {
 static void apply__sets_memory_and_cpus_aside_and_release_gives_them_back(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 1024);
+	boot_with(&ec2, 1024);
 	apply("memory_mib: 512\ncpu_count: 2\n");
 	assert_true(outcome.changed);
 	assert_true(outcome.device_present);
@@ -155,8 +160,7 @@ static void apply__of_what_stands_touches_nothing(void **state)
 	unsigned int writes;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 1024);
+	boot_with(&ec2, 1024);
 	apply("memory_mib: 512\ncpu_count: 2\n");
 	writes = fake_device_calls(fake, FAKE_WRITE_TEXT);
 	apply("memory_mib: 512\ncpu_count: 2\n");
@@ -168,8 +172,7 @@ static void apply__of_what_stands_touches_nothing(void **state)
 static void apply__of_another_file_changes_what_differs(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 2048);
+	boot_with(&ec2, 2048);
 	apply("memory_mib: 512\ncpu_count: 2\n");
 	apply("memory_mib: 1024\ncpu_count: 2\n");
 	assert_int_equal(outcome.made_bytes, 512 * FAKE_MIB);
@@ -204,8 +207,7 @@ static void apply__moves_to_another_node_and_leaves_nothing_behind(void **state)
 static void apply__leaves_a_machine_that_a_plan_does_not_fit(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 100);
+	boot_with(&ec2, 100);
 	refuse("memory_mib: 512\ncpu_count: 2\n", -ENOSPC, NEC_E_HUGEPAGES_EXHAUSTED,
 	       "NUMA node 0 has 100 MiB free, 512 MiB must become huge pages");
 	assert_string_equal(err.hint, "To make it fit: lower memory_mib to 100.");
@@ -220,8 +222,7 @@ static void apply__needs_rights_and_the_lock(void **state)
 	cleanup_close int fd = -1;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 1024);
+	boot_with(&ec2, 1024);
 	fake_device_set_rights(fake, false);
 	refuse("memory_mib: 2\ncpu_count: 2\n", -EPERM, NEC_E_ALLOCATOR_RIGHTS,
 	       "setting memory and CPUs aside needs root's rights");
@@ -256,6 +257,35 @@ static void apply__leaves_a_dynamic_pool_alone(void **state)
 	assert_false(outcome.changed);
 	release();
 	expect_machine("1-3;");
+}
+
+/* Each entry its own pages, of the size that it asks for; all on the node that one of them names.
+ */
+static void apply__of_a_list_serves_each_entry(void **state)
+{
+	static const char yaml[] = "- memory_mib: 512\n  cpu_count: 2\n"
+				   "- memory_mib: 1500\n  cpu_pool: 6\n  numa_node: 1\n"
+				   "  page_size: 1G\n"
+				   "- memory_mib: 3\n  cpu_count: 1\n  page_size: 2M\n";
+
+	(void)state;
+	boot(&(struct fake_machine){ .nodes = 2,
+				     .cores = 4,
+				     .huge = { { 0, FAKE_2M, 0 },
+					       { 0, FAKE_1G, 0 },
+					       { 1, FAKE_2M, 0 },
+					       { 1, FAKE_1G, 0 } } });
+	set_memory(0, 8192);
+	fake_device_set_memory(
+		fake, 1,
+		&(struct fake_memory){ .free_mib = 8192, .contiguous_mib = 8192, .big_pages = 4 });
+	apply(yaml);
+	expect_machine("4-7; 1:2x258 1:1024x2");
+	assert_int_equal(outcome.node, 1);
+	apply(yaml);
+	assert_false(outcome.changed);
+	release();
+	expect_machine(";");
 }
 
 /* ---- the driver and its device ---- */
@@ -366,8 +396,7 @@ static void pages__that_others_took_away_from_us_are_forgotten(void **state)
 	struct nec_device device;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
+	boot_with(&ec2, 128);
 	apply("memory_mib: 64\ncpu_count: 2\n");
 	device = *fake_device_get(fake);
 	assert_int_equal(nec_page_count_set(&device, 0, FAKE_2M, 10, &err), 0);
@@ -383,8 +412,7 @@ static void pages__that_others_took_away_from_us_are_forgotten(void **state)
 static void pool__that_stood_before_comes_back(void **state)
 {
 	(void)state;
-	boot(&ec2_with_pool);
-	set_memory(0, 128);
+	boot_with(&ec2_with_pool, 128);
 	apply("memory_mib: 2\ncpu_pool: 1,5\n");
 	apply("memory_mib: 2\ncpu_pool: 2,6\n");
 	expect_machine("2,6; 0:2x1");
@@ -400,50 +428,47 @@ static void pool__that_stood_before_comes_back(void **state)
 static void pool__that_somebody_else_has_set_meanwhile_stays(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
+	boot_with(&ec2, 128);
 	apply("memory_mib: 2\ncpu_pool: 1,5\n");
 	assert_int_equal(fake_device_set_pool(fake, "2,6"), 0);
 	release();
 	expect_machine("2,6;");
 }
 
+/* One slice of pages and a pool: that many writes. The one that is refused leaves nothing. */
+static void refuse_write(unsigned int write, int number, int result, enum nec_error_code code)
+{
+	fake_device_refuse(fake, FAKE_WRITE_TEXT, write, number);
+	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), result);
+	assert_int_equal(err.code, code);
+	assert_false(has_file(NEC_ALLOCATOR_STATE));
+}
+
+/* The driver drops the old pool before it refuses the new one. */
 static void pool__comes_back_when_the_driver_refuses_the_new_one(void **state)
 {
 	(void)state;
-	boot(&ec2_with_pool);
-	set_memory(0, 128);
-	/* The first write is of pages; the driver drops the old pool before it refuses the new. */
-	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, FAKE_POOL_LOST);
-	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EIO);
-	assert_int_equal(err.code, NEC_E_ALLOCATOR_POOL);
+	boot_with(&ec2_with_pool, 128);
+	refuse_write(2, FAKE_POOL_LOST, -EIO, NEC_E_ALLOCATOR_POOL);
 	assert_non_null(strstr(err.message, "refuses the CPU pool \"1,5\""));
 	expect_machine("3,7;");
-	assert_false(has_file(NEC_ALLOCATOR_STATE));
 }
 
 static void pool__comes_back_at_the_second_try(void **state)
 {
 	(void)state;
-	boot(&ec2_with_pool);
-	set_memory(0, 128);
-	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, FAKE_POOL_LOST);
+	boot_with(&ec2_with_pool, 128);
 	fake_device_refuse(fake, FAKE_WRITE_TEXT, 3, EBUSY);
-	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EIO);
-	assert_int_equal(err.code, NEC_E_ALLOCATOR_POOL);
+	refuse_write(2, FAKE_POOL_LOST, -EIO, NEC_E_ALLOCATOR_POOL);
 	expect_machine("3,7;");
-	assert_false(has_file(NEC_ALLOCATOR_STATE));
 }
 
 /* So it is in a unit that was started before the driver was loaded anew. */
 static void pool__that_is_read_only_wants_the_service_restarted(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
-	fake_device_refuse(fake, FAKE_WRITE_TEXT, 2, EROFS);
-	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EROFS);
-	assert_int_equal(err.code, NEC_E_ALLOCATOR_POOL);
+	boot_with(&ec2, 128);
+	refuse_write(2, EROFS, -EROFS, NEC_E_ALLOCATOR_POOL);
 	assert_non_null(strstr(err.hint, "systemctl restart nitro-enclaves-allocator"));
 	expect_machine(";");
 }
@@ -452,21 +477,16 @@ static void pool__that_is_read_only_wants_the_service_restarted(void **state)
 static void pages__that_are_read_only_want_the_host(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
-	fake_device_refuse(fake, FAKE_WRITE_TEXT, 1, EROFS);
-	assert_int_equal(apply_with("memory_mib: 64\ncpu_pool: 1,5\n", &defaults), -EROFS);
-	assert_int_equal(err.code, NEC_E_FILE_WRITE);
+	boot_with(&ec2, 128);
+	refuse_write(1, EROFS, -EROFS, NEC_E_FILE_WRITE);
 	assert_non_null(strstr(err.hint, "in most containers"));
 	expect_machine(";");
-	assert_false(has_file(NEC_ALLOCATOR_STATE));
 }
 
 static void release__of_what_is_read_only_wants_the_host(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
+	boot_with(&ec2, 128);
 	apply("memory_mib: 64\ncpu_pool: 1,5\n");
 	/* Each of its two tries writes the pool twice. */
 	for (unsigned int number = 1; number <= 4; number++)
@@ -497,8 +517,7 @@ static void pool__that_could_not_be_put_back_is_not_forgotten(void **state)
 	};
 
 	(void)state;
-	boot(&machine);
-	set_memory(0, 128);
+	boot_with(&machine, 128);
 	apply("memory_mib: 2\ncpu_pool: 1,5\n");
 	lose_pool("memory_mib: 2\ncpu_pool: 2,6\n");
 	expect_machine("; 0:2x1");
@@ -558,8 +577,7 @@ static void enclaves__keep_the_pool_as_it_is(void **state)
 	int enclave;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 1024);
+	boot_with(&ec2, 1024);
 	apply("memory_mib: 64\ncpu_count: 2\n");
 	enclave = start_enclave();
 	writes = fake_device_calls(fake, FAKE_WRITE_TEXT);
@@ -584,8 +602,7 @@ static void enclaves__keep_the_pool_as_it_is(void **state)
 static void enclaves__keep_their_pages(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 1024);
+	boot_with(&ec2, 1024);
 	apply("memory_mib: 128\ncpu_count: 2\n");
 	fake_device_take_pages(fake, 0, FAKE_2M, 40);
 	apply("memory_mib: 128\ncpu_count: 2\n");
@@ -606,8 +623,7 @@ static void enclaves__that_nobody_tells_of_are_refused_by_the_driver(void **stat
 	int enclave;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 1024);
+	boot_with(&ec2, 1024);
 	apply("memory_mib: 64\ncpu_count: 2\n");
 	enclave = start_enclave();
 	fake_device_write(fake, "/sys/module/nitro_enclaves/refcnt", NULL);
@@ -733,8 +749,7 @@ static void memory__in_bigger_pages_is_not_shared_by_entries(void **state)
 static void memory__of_a_size_that_is_asked_for_has_no_stand_in(void **state)
 {
 	(void)state;
-	boot(&big);
-	set_memory(0, 4096);
+	boot_with(&big, 4096);
 	refuse("memory_mib: 2048\ncpu_count: 2\npage_size: 1G\n", -ENOMEM,
 	       NEC_E_HUGEPAGES_EXHAUSTED,
 	       "the kernel made 0 of 2 huge pages of 1024 MiB on NUMA node 0; node 0 has 4096 MiB "
@@ -755,8 +770,7 @@ static void on_progress(void *userdata, const char *phase, uint64_t done, uint64
 static void memory__can_be_given_up_on_the_way(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 4096);
+	boot_with(&ec2, 4096);
 	cancel_flag = 0;
 	context.cancel = &cancel_flag;
 	/* Interrupted while the kernel is at it: it stops early, and so do we. */
@@ -791,8 +805,7 @@ static void memory__is_returned_by_slices_and_that_is_told(void **state)
 	unsigned int writes;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 4096);
+	boot_with(&ec2, 4096);
 	apply("memory_mib: 1024\ncpu_count: 2\n");
 	cancel_flag = 1;
 	context.cancel = &cancel_flag;
@@ -823,10 +836,9 @@ static void status__tells_a_change_that_runs_from_one_that_was_killed(void **sta
 	struct nec_change change = NEC_CHANGE_INIT;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
+	boot_with(&ec2, 128);
 	expect_worker(NEC_LEDGER_IDLE, NEC_ALLOCATOR_WORKER_NONE);
-	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	assert_int_equal(nec_change_open(&context, &change, &err), 0);
 	expect_worker(NEC_LEDGER_IDLE, NEC_ALLOCATOR_WORKER_RUNS);
 	assert_int_equal(nec_change_begin(&change, NEC_LEDGER_APPLYING, &err), 0);
 	expect_worker(NEC_LEDGER_APPLYING, NEC_ALLOCATOR_WORKER_RUNS);
@@ -889,8 +901,7 @@ static void recovery__of_a_damaged_file_takes_no_page_for_ours(void **state)
 	cleanup_allocator_status struct nec_allocator_status *status = NULL;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
+	boot_with(&ec2, 128);
 	apply("memory_mib: 64\ncpu_count: 2\n");
 	fake_device_write(fake, NEC_ALLOCATOR_STATE, "nec-allocator 1\nboot x\nwork applying\n");
 	assert_int_equal(nec_allocator_status_read(&context, NULL, &status, &err), 0);
@@ -913,7 +924,7 @@ static void be_killed(enum nec_ledger_work work, uint64_t pages)
 	struct nec_change change = NEC_CHANGE_INIT;
 	uint64_t got = 0;
 
-	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	assert_int_equal(nec_change_open(&context, &change, &err), 0);
 	assert_int_equal(nec_change_begin(&change, work, &err), 0);
 	if (pages)
 		assert_int_equal(nec_change_add_pages(&change,
@@ -927,8 +938,7 @@ static void be_killed(enum nec_ledger_work work, uint64_t pages)
 static void recovery__goes_on_when_pages_came_into_use_meanwhile(void **state)
 {
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 256);
+	boot_with(&ec2, 256);
 	be_killed(NEC_LEDGER_APPLYING, 10);
 	fake_device_take_pages(fake, 0, FAKE_2M, 4);
 	apply("memory_mib: 64\ncpu_count: 2\n");
@@ -948,7 +958,7 @@ static void recovery__of_a_change_whose_pool_stands_finishes_it(void **state)
 
 	(void)state;
 	boot(&ec2_with_pool);
-	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	assert_int_equal(nec_change_open(&context, &change, &err), 0);
 	assert_int_equal(nec_change_begin(&change, NEC_LEDGER_APPLYING, &err), 0);
 	assert_int_equal(nec_change_set_pool(&change, "1,5", &err), 0);
 	nec_change_close(&change);
@@ -971,7 +981,7 @@ static void recovery__that_cannot_put_the_pool_back_is_not_called_undone(void **
 	(void)state;
 	boot(&(struct fake_machine){
 		.cores = 4, .threads = 2, .pool = "3,7", .huge = { { 0, FAKE_2M, 0 } } });
-	assert_int_equal(nec_change_open(&context, fake_device_get(fake), &change, &err), 0);
+	assert_int_equal(nec_change_open(&context, &change, &err), 0);
 	assert_int_equal(nec_change_begin(&change, NEC_LEDGER_APPLYING, &err), 0);
 	fake_device_refuse(fake, FAKE_WRITE_TEXT, 1, FAKE_POOL_LOST);
 	assert_true(nec_change_set_pool(&change, "1,5", &err) < 0);
@@ -990,8 +1000,7 @@ static void recovery__goes_on_when_an_enclave_keeps_what_was_to_be_released(void
 	int enclave;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 256);
+	boot_with(&ec2, 256);
 	apply("memory_mib: 64\ncpu_count: 2\n");
 	be_killed(NEC_LEDGER_RELEASING, 0);
 	enclave = start_enclave();
@@ -1010,8 +1019,7 @@ static void recovery__after_a_reboot_has_nothing_to_do(void **state)
 	enum nec_allocator_recovery recovery = NEC_ALLOCATOR_UNDONE;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
+	boot_with(&ec2, 128);
 	apply("memory_mib: 64\ncpu_count: 2\n");
 	fake_device_write(fake, "/proc/sys/kernel/random/boot_id", "another\n");
 	assert_int_equal(nec_allocator_recover(&context, &recovery, &err), 0);
@@ -1027,8 +1035,7 @@ static void state__is_for_all_to_read_and_for_root_to_lock(void **state)
 	struct stat st;
 
 	(void)state;
-	boot(&ec2);
-	set_memory(0, 128);
+	boot_with(&ec2, 128);
 	(void)umask(077);
 	apply("memory_mib: 64\ncpu_count: 2\n");
 	(void)umask(022);
@@ -1056,6 +1063,7 @@ int main(void)
 		TEST(apply__needs_rights_and_the_lock),
 		TEST(apply__works_without_numa),
 		TEST(apply__leaves_a_dynamic_pool_alone),
+		TEST(apply__of_a_list_serves_each_entry),
 		TEST(driver__is_loaded_and_its_device_waited_for),
 		TEST(driver__without_a_device_is_told_or_refused),
 		TEST(pages__of_others_are_counted_on_and_never_lowered),
