@@ -282,8 +282,8 @@ static int choose_parent(struct session *session, struct nec_path *dir, nec_erro
 		return 0;
 	}
 	*dir = session->enclave.dir;
-	r = nec_path_socket(&path, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock", dir->text,
-			    session->enclave.cid);
+	r = nec_path_socket(&path, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock",
+			    nec_state_dir(dir->text), session->enclave.cid);
 	session->simulated = r == 0 && access(path.text, F_OK) == 0;
 	return r;
 }

@@ -44,7 +44,7 @@ static int become(const struct cli_list *words, nec_error *err)
 	nec_sockets_dir(true, &dir);
 	r = nec_sockets_dir_make(dir.text, err);
 	if (r == 0)
-		r = nec_path_socket(&sim, err, "%s/" NEC_SIM_DIR, dir.text);
+		r = nec_path_socket(&sim, err, "%s/" NEC_SIM_DIR, nec_state_dir(dir.text));
 	return r < 0 ? r : nec_sim_exec(sim.text, argv, err);
 }
 

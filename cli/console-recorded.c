@@ -50,8 +50,8 @@ static int open_log(const char *id, nec_error *err)
 	struct nec_path path;
 
 	for (size_t i = 0; i < count; i++) {
-		int fd = nec_path_socket(&path, err, "%s/" NEC_CONSOLE_DIR "/%s.log", dirs[i].text,
-					 slot);
+		int fd = nec_path_socket(&path, err, "%s/" NEC_CONSOLE_DIR "/%s.log",
+					 nec_state_dir(dirs[i].text), slot);
 
 		if (fd < 0)
 			return fd;

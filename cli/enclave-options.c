@@ -45,7 +45,7 @@ static int find_cid(const char *cid, struct cli_enclave *ret, nec_error *err)
 		struct nec_path path;
 
 		if (nec_path_socket(&path, NULL, "%s/" NEC_SIM_DIR "/%" PRIu32 ".vsock",
-				    dirs[i].text, number) == 0 &&
+				    nec_state_dir(dirs[i].text), number) == 0 &&
 		    access(path.text, F_OK) == 0) {
 			ret->dir = dirs[i];
 			ret->socket = path;

@@ -110,7 +110,8 @@ static void watch_everything(struct watch *watch)
 		struct nec_path records;
 
 		(void)inotify_add_watch(watch->inotify_fd, dirs[i].text, events);
-		if (nec_path_socket(&records, NULL, "%s/" NEC_RECORDS_DIR, dirs[i].text) == 0)
+		if (nec_path_socket(&records, NULL, "%s/" NEC_RECORDS_DIR,
+				    nec_state_dir(dirs[i].text)) == 0)
 			(void)inotify_add_watch(watch->inotify_fd, records.text, events);
 		(void)nec_client_visit(dirs[i].text, watch_process, watch, NULL);
 	}

@@ -423,7 +423,8 @@ int nec_backend_qemu_start(struct nec_loop *loop, const nec_context *context,
 	};
 	r = nec_sim_faults_parse(request->inject, &qemu->faults, err);
 	if (r == 0)
-		r = nec_path_socket(&dir, err, "%s/" NEC_SIM_DIR, request->sockets_dir);
+		r = nec_path_socket(&dir, err, "%s/" NEC_SIM_DIR,
+				    nec_state_dir(request->sockets_dir));
 	if (r == 0)
 		r = qemu->log_fd = nec_file_temporary(err);
 	if (r >= 0)

@@ -102,13 +102,10 @@ static int connect_hypervisor(const nec_context *context, uint32_t cid)
 						 HYPERVISOR_USEC);
 }
 
-/* <dir>/<slot>.sock has its console at <dir>/console/<slot>.sock. */
 int nec_call_console(const nec_context *context, const char *control, uint32_t cid, nec_error *err)
 {
-	const char *slash = strrchr(control, '/');
 	struct nec_path path;
-	int r = nec_path_socket(&path, err, "%.*s/" NEC_CONSOLE_DIR "%s", (int)(slash - control),
-				control, slash);
+	int r = nec_console_socket_of(control, &path, err);
 
 	if (r < 0)
 		return r;

@@ -225,15 +225,12 @@ static bool is_named_by_slot(const char *socket_path)
 
 void nec_client_remove_dead(const char *socket_path)
 {
-	const char *slash = strrchr(socket_path, '/');
 	struct nec_path console;
 
 	if (!is_named_by_slot(socket_path) || nec_remove_dead_socket(socket_path) < 0)
 		return;
 	/* Its console ended with it. */
-	if (nec_path_socket(&console, NULL, "%.*s/" NEC_CONSOLE_DIR "%s",
-			    slash ? (int)(slash - socket_path) : 1, slash ? socket_path : ".",
-			    slash ? slash : socket_path) == 0)
+	if (nec_console_socket_of(socket_path, &console, NULL) == 0)
 		(void)nec_remove_dead_socket(console.text);
 }
 

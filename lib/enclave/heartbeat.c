@@ -264,7 +264,8 @@ int nec_heartbeat_new(struct nec_loop *loop, const struct nec_device *device, co
 		.meeting_fd = -1,
 		.host_fd = -1,
 	};
-	r = nec_path_socket(&heartbeat->meeting_path, err, "%s/" NEC_HEARTBEAT_SOCKET, dir);
+	r = nec_path_socket(&heartbeat->meeting_path, err, "%s/" NEC_HEARTBEAT_SOCKET,
+			    nec_state_dir(dir));
 	if (r == 0)
 		r = nec_loop_add_timer(loop, UINT64_MAX, on_retry, heartbeat, &heartbeat->retry,
 				       err);

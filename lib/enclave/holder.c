@@ -507,7 +507,7 @@ static int start_backend(struct holder *holder, int eif_fd, nec_error *err)
 
 static int open_console(struct holder *holder, nec_error *err)
 {
-	const char *dir = holder->request.sockets_dir;
+	const char *dir = nec_state_dir(holder->request.sockets_dir);
 	uint64_t slot = holder->started.slot_uid;
 	bool debug = holder->request.debug;
 	int fd = TAKE_FD(holder->backend->console_fd);

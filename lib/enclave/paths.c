@@ -13,14 +13,26 @@
 #include "base/error.h"
 #include "base/files.h"
 
+static const char system_dir[] = "/run/nitro_enclaves";
+static const char system_state_dir[] = "/run/nec";
+
+/* Without slashes at its end: one directory has one name. */
+static int length_of_path(const char *path)
+{
+	size_t length = strnlen(path, sizeof(((struct nec_path *)NULL)->text));
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return (int)length;
+}
+
 void nec_sockets_dir(bool simulation, struct nec_path *ret)
 {
-	static const char system_dir[] = "/run/nitro_enclaves";
 	const char *wish = getenv("NITRO_CLI_SOCKETS_PATH");
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
 	if (wish && *wish)
-		(void)snprintf(ret->text, sizeof(ret->text), "%s", wish);
+		(void)snprintf(ret->text, sizeof(ret->text), "%.*s", length_of_path(wish), wish);
 	else if (!simulation || geteuid() == 0 || access(system_dir, W_OK) == 0)
 		(void)snprintf(ret->text, sizeof(ret->text), "%s", system_dir);
 	else if (runtime && *runtime)
@@ -42,6 +54,22 @@ size_t nec_sockets_dirs(struct nec_path dirs[2])
 		return 1;
 	}
 	return access(dirs[1].text, F_OK) == 0 ? 2 : 1;
+}
+
+const char *nec_state_dir(const char *sockets_dir)
+{
+	return strcmp(sockets_dir, system_dir) == 0 ? system_state_dir : sockets_dir;
+}
+
+int nec_console_socket_of(const char *control, struct nec_path *ret, nec_error *err)
+{
+	const char *slash = strrchr(control, '/');
+	struct nec_path dir = { "." };
+
+	if (slash)
+		(void)snprintf(dir.text, sizeof(dir.text), "%.*s", (int)(slash - control), control);
+	return nec_path_socket(ret, err, "%s/" NEC_CONSOLE_DIR "/%s", nec_state_dir(dir.text),
+			       slash ? slash + 1 : control);
 }
 
 /*
@@ -87,14 +115,16 @@ static int make_dir(const char *path, const struct stat *parent, struct stat *st
 
 int nec_sockets_dir_make(const char *dir, nec_error *err)
 {
-	static const char *const names[] = { NEC_CONSOLE_DIR, NEC_RECORDS_DIR, NEC_SIM_DIR };
+	static const char *const names[] = { "", "/" NEC_CONSOLE_DIR, "/" NEC_RECORDS_DIR,
+					     "/" NEC_SIM_DIR };
+	const char *state = nec_state_dir(dir);
 	struct nec_path path;
 	struct stat parent = { 0 };
 	struct stat st;
 	int r = make_dir(dir, NULL, &parent, err);
 
-	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
-		(void)snprintf(path.text, sizeof(path.text), "%s/%s", dir, names[i]);
+	for (size_t i = state == dir; i < ARRAY_SIZE(names) && r == 0; i++) {
+		(void)snprintf(path.text, sizeof(path.text), "%s%s", state, names[i]);
 		r = make_dir(path.text, &parent, &st, err);
 	}
 	return r;
@@ -118,10 +148,13 @@ static bool is_of_a_holder(const char *name)
 void nec_sockets_dir_clean(const char *dir)
 {
 	static const char *const names[] = { "", "/" NEC_CONSOLE_DIR, "/" NEC_SIM_DIR };
+	const char *state = nec_state_dir(dir);
 	struct nec_path path;
 
+	if (state != dir)
+		nec_remove_dead_sockets(dir, is_of_a_holder);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		(void)snprintf(path.text, sizeof(path.text), "%s%s", dir, names[i]);
+		(void)snprintf(path.text, sizeof(path.text), "%s%s", state, names[i]);
 		nec_remove_dead_sockets(path.text, is_of_a_holder);
 	}
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the runtime files of enclaves are: nitro-cli's sockets directory and what we keep below it.
- */
+/* Where the runtime files of enclaves are: nitro-cli's sockets directory, and ours. */
 #ifndef NEC_ENCLAVE_PATHS_H
 #define NEC_ENCLAVE_PATHS_H
 
 #include "base/unix-socket.h"
 
 /*
- *	<sockets>/<slot>.sock           control socket, nitro-cli's
- *	<sockets>/heartbeat             of whoever listens for the heartbeats of all that boot
- *	<sockets>/console/<slot>.sock   the console, live (debug mode)
- *	<sockets>/console/<slot>.log    the console, recorded; stays when the enclave is gone
- *	<sockets>/records/<slot>.json   what an enclave is, or was and why it ended
- *	<sockets>/sim/<cid>.vsock       simulation: connects to a port of the enclave
- *	<sockets>/sim/parent_<port>     simulation: a program of the parent listens for enclaves
+ *	<sockets>/<slot>.sock         control socket, nitro-cli's
+ *	<state>/heartbeat             of whoever listens for the heartbeats of all that boot
+ *	<state>/console/<slot>.sock   the console, live (debug mode)
+ *	<state>/console/<slot>.log    the console, recorded; stays when the enclave is gone
+ *	<state>/records/<slot>.json   what an enclave is, or was and why it ended
+ *	<state>/sim/<cid>.vsock       simulation: connects to a port of the enclave
+ *	<state>/sim/parent_<port>     simulation: a program of the parent listens for enclaves
  */
 #define NEC_CONSOLE_DIR      "console"
 #define NEC_RECORDS_DIR      "records"
@@ -30,18 +29,28 @@ void nec_sockets_dir(bool simulation, struct nec_path *ret);
  * own simulation if it is another. Returns how many there are. */
 size_t nec_sockets_dirs(struct nec_path dirs[2]);
 
+/*
+ * Where our own files are: /run/nec when the sockets are in /run/nitro_enclaves, because
+ * nitro-cli's terminate-enclave --all takes everything there for an enclave's, folders too, and
+ * fails by it. Any other sockets directory has them in it. Returns a constant or @sockets_dir.
+ */
+const char *nec_state_dir(const char *sockets_dir);
+
+/* The socket of the live console that belongs to a control socket. */
+int nec_console_socket_of(const char *control, struct nec_path *ret, nec_error *err);
+
 /* The id of an enclave on this instance: "<instance>-enc<slot>". */
 void nec_enclave_id(uint64_t slot_uid, char *to, size_t size);
 
 /*
- * Makes the directory and those below it that a launch needs. These get its group and mode, so that
+ * Makes the directory and ours, all that a launch needs. Ours get its group and mode, so that
  * whoever may launch there may leave files in them, whoever was first. Returns 0 or a negative
  * errno.
  */
 int nec_sockets_dir_make(const char *dir, nec_error *err);
 
 /*
- * Removes the sockets of holders that were killed from the directory and those below it. Those of
+ * Removes the sockets of holders that were killed from the directory and from ours. Those of
  * holders that live, also of one that begins to listen just then, stay; so does what is nobody's.
  */
 void nec_sockets_dir_clean(const char *dir);

@@ -143,7 +143,8 @@ static int connect_vsock(uint64_t cid, uint32_t port, int type, nec_error *err)
 static int simulated_path(const char *sockets_dir, uint64_t cid, struct nec_path *ret,
 			  nec_error *err)
 {
-	int r = nec_path_socket(ret, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock", sockets_dir, cid);
+	int r = nec_path_socket(ret, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock",
+				nec_state_dir(sockets_dir), cid);
 
 	return r < 0 ? r : access(ret->text, F_OK) == 0;
 }
@@ -207,8 +208,8 @@ static int listen_simulated(const char *sockets_dir, uint32_t port, struct nec_p
 	int r = nec_sockets_dir_make(sockets_dir, err);
 
 	if (r == 0)
-		r = nec_path_socket(path, err, "%s/" NEC_SIM_DIR "/parent_%" PRIu32, sockets_dir,
-				    port);
+		r = nec_path_socket(path, err, "%s/" NEC_SIM_DIR "/parent_%" PRIu32,
+				    nec_state_dir(sockets_dir), port);
 	return r < 0 ? r : nec_listen_unix(path->text, 0660, err);
 }
 

@@ -15,7 +15,7 @@
 
 static void fix_sockets(const char *dir, struct nec_probe_result *result)
 {
-	if (strcmp(dir, "/run/nitro_enclaves") == 0)
+	if (strcmp(dir, "/run/nitro_enclaves") == 0 || strcmp(dir, "/run/nec") == 0)
 		probe_fix(result,
 			  "Make it: `install -d -m 0775 -o root -g ne %s`; the package's "
 			  "tmpfiles entry does so at boot (`systemd-tmpfiles --create`).",
@@ -43,9 +43,8 @@ static void probe_missing_dir(const char *dir, struct nec_probe_result *result)
 	fix_sockets(dir, result);
 }
 
-void probe_sockets(struct probing *probing, struct nec_probe_result *result)
+static void probe_dir(const char *dir, struct nec_probe_result *result)
 {
-	const char *dir = probing->request->sockets_dir;
 	char text[128];
 	struct stat st;
 
@@ -64,6 +63,18 @@ void probe_sockets(struct probing *probing, struct nec_probe_result *result)
 	} else {
 		probe_ok(result, "you may make sockets in %s", dir);
 	}
+}
+
+void probe_sockets(struct probing *probing, struct nec_probe_result *result)
+{
+	const char *dir = probing->request->sockets_dir;
+	const char *own = nec_state_dir(dir);
+
+	/* Both are needed, and what is said is about the one that matters: nitro-cli's if all is
+	 * well. */
+	probe_dir(own, result);
+	if (own != dir && result->state == NEC_PROBE_OK)
+		probe_dir(dir, result);
 }
 
 /* "hello (i-0123-enc1a, 2 CPUs, 512 MiB)" */

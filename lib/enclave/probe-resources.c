@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/unix-socket.h"
+#include "enclave/paths.h"
 #include "enclave/probe-private.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -198,7 +199,8 @@ static bool port_is_shared(const char *sockets_dir)
 	struct nec_path path;
 	int fd;
 
-	if (nec_path_socket(&path, NULL, "%s/heartbeat", sockets_dir) < 0)
+	if (nec_path_socket(&path, NULL, "%s/" NEC_HEARTBEAT_SOCKET, nec_state_dir(sockets_dir)) <
+	    0)
 		return false;
 	fd = nec_connect_unix_type(path.text, SOCK_STREAM | SOCK_NONBLOCK);
 	if (fd >= 0)

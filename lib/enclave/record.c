@@ -29,7 +29,7 @@ enum { MAX_RECORD_BYTES = 1 << 20 };
 
 static void folder_of(const char *dir, struct nec_path *ret)
 {
-	(void)snprintf(ret->text, sizeof(ret->text), "%s/" NEC_RECORDS_DIR, dir);
+	(void)snprintf(ret->text, sizeof(ret->text), "%s/" NEC_RECORDS_DIR, nec_state_dir(dir));
 }
 
 /* Everybody may read what everybody may ask the holder for. Returns the fd. */
@@ -91,7 +91,8 @@ int nec_record_write(struct nec_record *record, const char *dir, uint64_t slot_u
 	int fd;
 
 	(void)snprintf(path.text, sizeof(path.text),
-		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, dir, slot_uid);
+		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, nec_state_dir(dir),
+		       slot_uid);
 	fd = put(&path, json, true, err);
 	if (fd < 0)
 		return fd;
@@ -192,7 +193,8 @@ int nec_records_list(const char *dir, cJSON *array, nec_error *err)
 static void path_of(const char *dir, uint64_t slot_uid, struct nec_path *ret)
 {
 	(void)snprintf(ret->text, sizeof(ret->text),
-		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, dir, slot_uid);
+		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, nec_state_dir(dir),
+		       slot_uid);
 }
 
 bool nec_record_exists(const char *dir, uint64_t slot_uid)

@@ -21,7 +21,7 @@ set_up_machine() {
         systemd-tmpfiles --create "$prefix/lib/tmpfiles.d/nec.conf"
     else
         getent group ne > /dev/null || groupadd --system ne
-        install -d -m 0775 -o root -g ne /run/nitro_enclaves /run/nitro_enclaves/console /run/nitro_enclaves/records \
+        install -d -m 0775 -o root -g ne /run/nitro_enclaves /run/nec /run/nec/console /run/nec/records \
             /var/log/nitro_enclaves
     fi
     if [ -d /run/udev ]; then

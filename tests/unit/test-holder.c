@@ -828,6 +828,26 @@ static void folders__are_not_for_everybody_to_write(void **state)
 	assert_int_equal(chmod(f->dir, 0700), 0);
 }
 
+/* nitro-cli's terminate-enclave --all takes what it finds there for enclaves. */
+static void folders__are_not_among_nitro_clis_sockets(void **state)
+{
+	struct nec_path path;
+
+	(void)state;
+	assert_string_equal(nec_state_dir("/run/nitro_enclaves"), "/run/nec");
+	assert_string_equal(nec_state_dir("/run/user/1000/nitro_enclaves"),
+			    "/run/user/1000/nitro_enclaves");
+	assert_int_equal(nec_console_socket_of("/run/nitro_enclaves/1f.sock", &path, NULL), 0);
+	assert_string_equal(path.text, "/run/nec/console/1f.sock");
+	assert_int_equal(nec_console_socket_of("/tmp/s/1f.sock", &path, NULL), 0);
+	assert_string_equal(path.text, "/tmp/s/console/1f.sock");
+
+	assert_int_equal(setenv("NITRO_CLI_SOCKETS_PATH", "/run/nitro_enclaves//", 1), 0);
+	nec_sockets_dir(false, &path);
+	assert_int_equal(unsetenv("NITRO_CLI_SOCKETS_PATH"), 0);
+	assert_string_equal(path.text, "/run/nitro_enclaves");
+}
+
 /* Who may write in the sockets directory may put it there while an enclave starts. */
 static void link__in_place_of_a_folder_is_not_followed(void **state)
 {
@@ -1032,6 +1052,7 @@ int main(void)
 		TEST(record__that_is_no_json_is_left_out),
 		TEST(folders__have_the_group_and_the_mode_of_the_one_above),
 		TEST(folders__are_not_for_everybody_to_write),
+		cmocka_unit_test(folders__are_not_among_nitro_clis_sockets),
 		TEST(link__in_place_of_a_folder_is_not_followed),
 		TEST(signal__while_the_backend_starts_is_not_forgotten),
 		TEST(signal__before_the_enclave_is_up_is_told_to_its_launcher),

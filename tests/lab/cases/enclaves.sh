@@ -66,7 +66,7 @@ snapshot() {
         nec*) echo "process: $value" ;;
         esac
     done
-    for file in /run/nitro_enclaves/*; do
+    for file in /run/nitro_enclaves/* /run/nec/*; do
         # Folders come with the first enclave; before it there may be nothing at all.
         [ ! -e "$file" ] || [ -d "$file" ] || echo "$file"
     done
