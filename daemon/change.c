@@ -21,13 +21,12 @@ static void on_done(void *userdata, const struct nec_allocator_reply *reply,
 /* ---- what is said while it goes on ---- */
 
 /*
- * Start and stop have a time limit, which says nothing of how much memory there is to make: as long
- * as it goes on, systemd is to wait.
+ * Start, stop and reload have a time limit, which says nothing of how much memory there is to make:
+ * as long as it goes on, systemd is to wait. A reload that waits for its turn is waited for, too.
  */
 static void ask_for_time(const struct daemon *daemon)
 {
-	if (daemon->state != DAEMON_READY)
-		daemon_notify_repeated(&daemon->notifier, "EXTEND_TIMEOUT_USEC=" STEP_USEC);
+	daemon_notify_repeated(&daemon->notifier, "EXTEND_TIMEOUT_USEC=" STEP_USEC);
 }
 
 static void on_news(void *userdata, const struct nec_allocator_reply *reply,
