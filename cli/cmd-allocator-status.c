@@ -63,6 +63,24 @@ static const char *daemon_text(const struct result *result, const char *key)
 	return text;
 }
 
+/* ": apply, reserve memory, 256 of 512 MiB" */
+static void add_work(const struct result *result, struct nec_buffer *to)
+{
+	const cJSON *work = nec_json_get(result->daemon, "Work");
+	const char *request = "";
+	const char *phase = "";
+	uint64_t done = 0;
+	uint64_t total = 0;
+
+	if (!work || !nec_json_get_string(work, "Request", &request))
+		return;
+	nec_buffer_printf(to, ": %s", request);
+	if (nec_json_get_string(work, "Phase", &phase) && *phase &&
+	    nec_json_get_u64(work, "Done", &done) && nec_json_get_u64(work, "Total", &total))
+		nec_buffer_printf(to, ", %s, %" PRIu64 " of %" PRIu64 " MiB", phase, done >> 20,
+				  total >> 20);
+}
+
 static void add_daemon(const struct result *result, struct nec_buffer *to)
 {
 	const cJSON *failure = nec_json_get(result->daemon, "Failure");
@@ -78,8 +96,10 @@ static void add_daemon(const struct result *result, struct nec_buffer *to)
 		return;
 	}
 	(void)nec_json_get_u64(result->daemon, "Pid", &pid);
-	nec_buffer_printf(to, "daemon:      %s, process %" PRIu64 "\n",
-			  daemon_text(result, "State"), pid);
+	nec_buffer_printf(to, "daemon:      %s, process %" PRIu64, daemon_text(result, "State"),
+			  pid);
+	add_work(result, to);
+	nec_buffer_append_text(to, "\n");
 	if (failure && nec_json_get_string(failure, "Message", &message)) {
 		cli_append_styled(CLI_STYLE_ERROR, STDOUT_FILENO, "last failure:", to);
 		nec_buffer_printf(to, " %s\n", message);
