@@ -443,6 +443,34 @@ static void memory__of_a_node_is_read_from_the_kernel(void **state)
 	assert_int_equal(memory.contiguous_bytes, (2 + 2 * 2 + 3 * 4) * FAKE_MIB);
 }
 
+/* Every second CPU: no ranges, and so no room in the driver's 511 characters. */
+static void pool__of_too_long_a_list_is_told(void **state)
+{
+	static struct nec_cpu cpus[300];
+	struct nec_hugepages pages = { .page_bytes = FAKE_2M };
+	struct nec_node_memory memory = { .free_bytes = UINT64_C(1) << 30 };
+	struct nec_allocator_config config;
+	struct nec_host sparse = {
+		.pool.info.state = NEC_POOL_EMPTY,
+		.topology = { .cpus = cpus, .count = ARRAY_SIZE(cpus), .threads_per_core = 1 },
+		.hugepages = { .rows = &pages, .count = 1 },
+	};
+	const struct nec_plan_machine machine = { .host = &sparse, .memory = &memory };
+	nec_error err = NEC_ERROR_INIT;
+	const char *yaml = "memory_mib: 64\ncpu_count: 200\n";
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(cpus); i++)
+		cpus[i] = (struct nec_cpu){ .id = 2 * i, .core = (int32_t)(2 * i), .online = true };
+	nec_cpuset_add(&sparse.topology.nodes, 0);
+	assert_int_equal(nec_allocator_config_parse(yaml, strlen(yaml), "f", &config, &err), 0);
+	assert_int_equal(nec_allocator_plan_make(&config, &machine, &plan, &err), 0);
+	assert_int_equal(plan->problem_count, 1);
+	assert_int_equal(plan->problems[0].code, NEC_E_TOO_LARGE);
+	assert_string_equal(plan->problems[0].message,
+			    "the pool's list has 746 characters, the driver takes 511");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +483,7 @@ int main(void)
 		cmocka_unit_test_teardown(cpus__of_the_present_pool_come_first, end),
 		cmocka_unit_test_teardown(pool__is_taken_as_it_is_named, end),
 		cmocka_unit_test_teardown(pool__refuses_what_the_driver_would, end),
+		cmocka_unit_test_teardown(pool__of_too_long_a_list_is_told, end),
 		cmocka_unit_test_teardown(nodes__the_first_that_fits_is_taken, end),
 		cmocka_unit_test_teardown(nodes__can_be_asked_for, end),
 		cmocka_unit_test_teardown(nodes__tell_what_they_could_give, end),
