@@ -39,21 +39,39 @@ static inline socklen_t nec_vsock_name_make(const struct nec_vsock_name *name, u
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)size);
 }
 
+/* A number of 32 bits and the character behind it, which are passed. Not by sscanf(): built with a
+ * new C library, what is preloaded would need one at run time, too. */
+static inline bool nec_vsock_name_number(const char **text, char end, uint32_t *ret)
+{
+	const char *digit = *text;
+	uint64_t number = 0;
+
+	for (; *digit >= '0' && *digit <= '9' && number <= UINT32_MAX; digit++)
+		number = number * 10 + (uint64_t)(*digit - '0');
+	if (digit == *text || *digit != end || number > UINT32_MAX)
+		return false;
+	*text = digit + 1;
+	*ret = (uint32_t)number;
+	return true;
+}
+
 /* Whether an address that the kernel gave is such a name. */
 static inline bool nec_vsock_name_parse(const struct sockaddr_un *address, socklen_t size,
 					struct nec_vsock_name *ret)
 {
 	char text[sizeof(address->sun_path)] = { 0 };
+	const char *at = text + strlen(NEC_VSOCK_NAME_PREFIX);
 	size_t length = size - offsetof(struct sockaddr_un, sun_path);
 
 	if (size <= offsetof(struct sockaddr_un, sun_path) + 1 || length > sizeof(text) ||
 	    address->sun_family != AF_UNIX || address->sun_path[0] != '\0')
 		return false;
 	memcpy(text, address->sun_path + 1, length - 1);
-	/* NOLINTNEXTLINE(cert-err34-c): what does not fit 32 bits is nobody's name */
-	return sscanf(text,
-		      NEC_VSOCK_NAME_PREFIX "%" SCNu32 ".%" SCNu32 "/%" SCNu32 ".%" SCNu32 "/",
-		      &ret->cid, &ret->port, &ret->peer_cid, &ret->peer_port) == 4;
+	return strncmp(text, NEC_VSOCK_NAME_PREFIX, strlen(NEC_VSOCK_NAME_PREFIX)) == 0 &&
+	       nec_vsock_name_number(&at, '.', &ret->cid) &&
+	       nec_vsock_name_number(&at, '/', &ret->port) &&
+	       nec_vsock_name_number(&at, '.', &ret->peer_cid) &&
+	       nec_vsock_name_number(&at, '/', &ret->peer_port);
 }
 
 #endif

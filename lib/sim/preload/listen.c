@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "preload.h"
+#include "sim/vsock-name.h"
 
 /* Ports from here on are given to programs that want any. */
 static const uint32_t first_free_port = 1024;
@@ -171,32 +172,17 @@ int preload_publish(int fd, uint32_t port, int backlog)
 	return r;
 }
 
-/* Of a name "/.p<port>.", as we made it. Not by sscanf(): built with a new C library, this would
- * need one at run time, too. */
-static bool port_in(const char *name, uint32_t *ret)
-{
-	const char *digit = name + 3;
-	uint64_t port = 0;
-
-	if (strncmp(name, "/.p", 3) != 0)
-		return false;
-	for (; *digit >= '0' && *digit <= '9' && port <= UINT32_MAX; digit++)
-		port = port * 10 + (uint64_t)(*digit - '0');
-	if (digit == name + 3 || *digit != '.' || port > UINT32_MAX)
-		return false;
-	*ret = (uint32_t)port;
-	return true;
-}
-
 bool preload_listener_port(const struct sockaddr_un *address, socklen_t size, uint32_t *ret)
 {
 	const char *dir = preload_dir();
 	size_t length = strlen(dir);
+	const char *name;
 
 	if (size <= offsetof(struct sockaddr_un, sun_path) + length + 3 ||
 	    address->sun_family != AF_UNIX || strncmp(address->sun_path, dir, length) != 0)
 		return false;
-	return port_in(address->sun_path + length, ret);
+	name = address->sun_path + length + 3;
+	return strncmp(name - 3, "/.p", 3) == 0 && nec_vsock_name_number(&name, '.', ret);
 }
 
 /* A listener that a child of ours still has stays. */
