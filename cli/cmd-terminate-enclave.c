@@ -208,7 +208,9 @@ const struct cli_command cli_cmd_terminate_enclave = {
 		"Ends the enclave at once, as when its power is cut, and waits until its memory and "
 		"CPUs are given back. Prints an object that confirms it; with --all an array of "
 		"them. With --all they end at the same time, and one that cannot be ended holds up no "
-		"other: each failure is named, and the exit status is that of the first.",
+		"other: each failure is named, and the exit status is that of the first.\n\n"
+		"Status 29 when the device did not let the enclave go: it may still run, and has its "
+		"memory and CPUs until the machine is booted again.",
 	.options = terminate_rows,
 	.examples = terminate_examples,
 	.options_size = sizeof(struct terminate_options),

@@ -1431,7 +1431,8 @@ NEC_PUBLIC int nec_enclave_connect(nec_enclave *enclave, uint32_t port, uint64_t
  * The handle stays valid, and has to be released.
  *
  * Returns 0, -ENOENT (NEC_E_ENCLAVE_ID: it has ended already), -EACCES (NEC_E_ENCLAVE_REFUSED: it
- * belongs to another user), -EPROTO (NEC_E_ENCLAVE_CONNECTION: no confirmation; look for it
+ * belongs to another user), -EBUSY (NEC_E_DEVICE_ANSWER: the device did not let it go, and only the
+ * machine's next boot does), -EPROTO (NEC_E_ENCLAVE_CONNECTION: no confirmation; look for it
  * again), -ELIBACC (NEC_E_LIBRARY_MISSING), or -ENOMEM. Threads: as the context.  Since 0.1.
  */
 NEC_PUBLIC int nec_enclave_terminate(nec_enclave *enclave, nec_error *err);

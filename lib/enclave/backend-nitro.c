@@ -44,6 +44,7 @@ static void end_launch(void *userdata)
 	struct nitro *nitro = userdata;
 
 	nec_launch_end(&nitro->launch);
+	nitro->base.kept = nitro->launch.kept;
 }
 
 static void on_gone(void *userdata)
@@ -253,6 +254,9 @@ int nec_backend_nitro_start(struct nec_loop *loop, const nec_context *context,
 	if (r >= 0)
 		r = start(nitro, request, err);
 	if (r < 0) {
+		end_launch(nitro);
+		if (nitro->base.kept && events->notice)
+			events->notice(events->userdata, NEC_BACKEND_KEPT);
 		free_nitro(&nitro->base);
 		return r;
 	}

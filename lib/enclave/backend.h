@@ -22,7 +22,7 @@ struct nec_backend_events {
 	void *userdata;
 	/* A step of the launch is done; its name is a constant of the backend's. */
 	void (*phase)(void *userdata, const struct nec_launch_phase *phase);
-	/* A line for people; may be NULL. */
+	/* A line for people, also of a start that fails; may be NULL. */
 	void (*notice)(void *userdata, const char *text);
 	/* The enclave's init runs; from the loop, at most once. */
 	void (*heartbeat)(void *userdata);
@@ -32,6 +32,14 @@ struct nec_backend_events {
 	/* What nec_backend_end() began is done. */
 	void (*gone)(void *userdata);
 };
+
+/*
+ * The driver does not tell when it cannot end an enclave; that it has not let go of the memory
+ * does. Only a boot of the machine helps then.
+ */
+#define NEC_BACKEND_KEPT                                                                         \
+	"the device did not let the enclave go: it may still run, and its memory and CPUs stay " \
+	"taken until this machine is booted again"
 
 /* All that the device tells of an enclave's end. */
 #define NEC_BACKEND_END_OF_DEVICE "it stopped or crashed; the device does not say which"
@@ -49,6 +57,7 @@ struct nec_backend {
 	const struct nec_backend_ops *ops;
 	struct nec_launch_started started;
 	int console_fd; /* the holder's from here on; -1 when there is none */
+	bool kept;      /* when it is gone: NEC_BACKEND_KEPT */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "enclave/backend.h"
 #include "enclave/port.h"
 #include "enclave/record.h"
 #include "host/device.h"
@@ -139,8 +140,12 @@ int nec_call_terminate(const char *control, struct nec_buffer *messages, struct 
 
 	if (r < 0)
 		return r;
-	nec_buffer_append(messages, answer.messages.data, answer.messages.size);
-	if (answer.has_status && answer.status == EACCES)
+	/* Else its lines say what the error says. */
+	if (!answer.has_status || answer.status != EBUSY)
+		nec_buffer_append(messages, answer.messages.data, answer.messages.size);
+	if (answer.has_status && answer.status == EBUSY)
+		r = nec_error_set(err, NEC_E_DEVICE_ANSWER, -EBUSY, "%s", NEC_BACKEND_KEPT);
+	else if (answer.has_status && answer.status == EACCES)
 		r = nec_error_set(err, NEC_E_ENCLAVE_REFUSED, -EACCES,
 				  "no permission: the enclave belongs to another user");
 	else if (!answer.has_status || answer.status != 0)

@@ -45,8 +45,8 @@ int nec_call_port(const nec_context *context, const char *sockets_dir, uint64_t 
 /*
  * Ends the enclave and waits until everything is given back. What its process has to say for
  * stderr is appended to @messages. Returns 0 with the object that confirms it, -EACCES
- * (NEC_E_ENCLAVE_REFUSED: it is another user's), -ECONNREFUSED when nobody is there, or -EPROTO
- * (NEC_E_ENCLAVE_CONNECTION).
+ * (NEC_E_ENCLAVE_REFUSED: it is another user's), -EBUSY (NEC_E_DEVICE_ANSWER: the device did not
+ * let it go), -ECONNREFUSED when nobody is there, or -EPROTO (NEC_E_ENCLAVE_CONNECTION).
  */
 int nec_call_terminate(const char *control, struct nec_buffer *messages, struct cJSON **ret,
 		       nec_error *err);

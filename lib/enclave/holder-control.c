@@ -126,6 +126,13 @@ static void answer_terminate(struct client *client)
 	answer_text(client, nec_buffer_text(&json));
 }
 
+/* A client of nitro-cli's shows the line and fails; ours has words of its own for the status. */
+static void answer_kept(struct client *client)
+{
+	nec_reply_stderr(&client->answer, NEC_BACKEND_KEPT ".\n");
+	nec_reply_status(&client->answer, EBUSY);
+}
+
 static void answer_by_name(struct client *client, const char *name)
 {
 	const struct holder *holder = client->control->holder;
@@ -387,7 +394,10 @@ static void tell_terminators(struct control *control)
 		if (!client->terminate)
 			continue;
 		client->terminate = false;
-		answer_terminate(client);
+		if (control->holder->kept)
+			answer_kept(client);
+		else
+			answer_terminate(client);
 		(void)!send(client->fd, client->answer.data, client->answer.size,
 			    MSG_NOSIGNAL | MSG_DONTWAIT);
 	}

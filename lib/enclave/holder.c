@@ -173,11 +173,36 @@ static void finish_record(struct holder *holder)
 	nec_record_release(&holder->record);
 }
 
+static void on_notice(void *userdata, const char *text)
+{
+	struct holder *holder = userdata;
+	const struct nec_launch_message message = {
+		.kind = NEC_LAUNCH_NOTICE,
+		.notice = (char *)text,
+	};
+
+	send_message(holder, &message);
+}
+
+/* For the log, a launcher that waits, and who asks later why it has ended. */
+static void tell_kept(struct holder *holder)
+{
+	size_t used = strlen(holder->end.text);
+
+	holder_log(holder, NEC_LOG_ERROR, "%s", NEC_BACKEND_KEPT);
+	on_notice(holder, NEC_BACKEND_KEPT);
+	(void)snprintf(holder->end.text + used, sizeof(holder->end.text) - used, "; %s",
+		       NEC_BACKEND_KEPT);
+}
+
 static void on_gone(void *userdata)
 {
 	struct holder *holder = userdata;
 
 	holder->gone = true;
+	holder->kept = holder->backend && holder->backend->kept;
+	if (holder->kept)
+		tell_kept(holder);
 	nec_loop_stop(holder->loop, 0);
 }
 
@@ -223,16 +248,6 @@ static void on_phase(void *userdata, const struct nec_launch_phase *phase)
 	nec_logger_write(&holder->log, &record, "Phase %s: %" PRIu64 ".%03" PRIu64 " s",
 			 phase->name, phase->usec / 1000000, phase->usec / 1000 % 1000);
 	send_message(holder, &message);
-}
-
-static void on_notice(void *userdata, const char *text)
-{
-	const struct nec_launch_message message = {
-		.kind = NEC_LAUNCH_NOTICE,
-		.notice = (char *)text,
-	};
-
-	send_message(userdata, &message);
 }
 
 /* A launcher that is stopped (Ctrl-Z) reads nothing: what it must get shall find room. */
@@ -590,7 +605,7 @@ static void clean_up(struct holder *holder)
 	if (holder->console)
 		nec_console_drain(holder->console);
 	/* Only now it is true that the enclave has terminated. */
-	if (had_enclave)
+	if (had_enclave && !holder->kept)
 		holder_log(holder, NEC_LOG_INFO,
 			   "The enclave is gone, its memory and CPUs are given back");
 	finish_record(holder);

@@ -66,6 +66,7 @@ struct holder {
 	int64_t ended_at;    /* seconds since 1970 */
 	int exit_status;     /* the process's */
 	bool gone;           /* the enclave has given back what it had */
+	bool kept;           /* or not: NEC_BACKEND_KEPT */
 	struct nec_record record;
 
 	struct nec_backend *backend;

@@ -169,8 +169,11 @@ int nec_launch_prepare(const struct nec_device *device, const nec_context *conte
 	if (r >= 0)
 		r = donate(&launch, context, err);
 	launch.times.donate_usec = lap(&since);
-	if (r < 0)
+	if (r < 0) {
+		nec_launch_end(&launch);
+		ret->kept = launch.kept;
 		return r;
+	}
 	*ret = launch;
 	launch = (struct nec_launch)NEC_LAUNCH_INIT;
 	return 0;
@@ -198,9 +201,12 @@ int nec_launch_start(struct nec_launch *launch, const struct nec_launch_request 
 
 void nec_launch_end(struct nec_launch *launch)
 {
+	bool kept;
+
 	/* The pages are pinned until the enclave is gone: the other way round frees nothing. */
 	if (launch->enclave_fd >= 0)
 		launch->device->ops->close_enclave(launch->device, launch->enclave_fd);
-	nec_memory_release(&launch->memory);
+	kept = nec_memory_release(&launch->memory) < 0 || launch->kept;
 	*launch = (struct nec_launch)NEC_LAUNCH_INIT;
+	launch->kept = kept;
 }

@@ -80,6 +80,9 @@ struct nec_launch {
 	struct nec_cpu_ids cpus; /* in the order in which they were added */
 	struct nec_memory memory;
 	struct nec_launch_times times;
+	/* It has been ended, and the driver has not let go of its memory, nor of its CPUs then: the
+	 * device would not stop the enclave, or would not free the slot, or was silent. */
+	bool kept;
 };
 #define NEC_LAUNCH_INIT          \
 	{                        \
@@ -94,7 +97,8 @@ struct nec_launch {
  *
  * The image goes straight from its file into place, once, and the file must still be the one that
  * was opened when it is there. CPUs are taken first: others may want them, and loading takes time.
- * Reports progress ("memory", "loading") and can be cancelled. On failure nothing is left.
+ * Reports progress ("memory", "loading") and can be cancelled. On failure nothing is left, unless
+ * the driver keeps it, which ret->kept tells.
  *
  * Returns 0, or a negative errno: what the driver refuses (nec_error_from_driver()), what
  * nec_memory_take() gives, what reading the image gives (NEC_E_FILE_READ, NEC_E_FILE_CHANGED),
@@ -111,7 +115,10 @@ int nec_launch_prepare(const struct nec_device *device, const nec_context *conte
 int nec_launch_start(struct nec_launch *launch, const struct nec_launch_request *request,
 		     nec_error *err);
 
-/* Ends the enclave, in whatever state it is, and gives everything back. Blocks as close does. */
+/*
+ * Ends the enclave, in whatever state it is, and gives everything back; what is left of @launch is
+ * whether the driver has kept it. Blocks as close does.
+ */
 void nec_launch_end(struct nec_launch *launch);
 
 static inline void nec_cleanup_launch(struct nec_launch *launch)

@@ -25,6 +25,11 @@
 /* Far beyond any list of CPUs or nodes; only a broken file is longer. */
 enum { SYSFS_FILE_MAX = 64 * 1024 };
 
+/* Of Linux 6.3; older headers do not have it. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
 /* MAX_NUMNODES of the largest kernel configurations. */
 enum { NODES_MAX = 1024 };
 
@@ -114,10 +119,34 @@ static int bind_to_node(void *address, uint64_t bytes, int node)
 	return 0;
 }
 
+/*
+ * A file of huge pages: of its pages the kernel tells whether anybody else has them, which is all
+ * that shows whether the driver has let them go. -1 where it cannot be had.
+ */
+static int make_page_file(unsigned int size_flag, uint64_t bytes)
+{
+	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | size_flag;
+	cleanup_close int fd = memfd_create("enclave", flags | MFD_NOEXEC_SEAL);
+
+	/* Before Linux 6.3 it does not know what it is not to be run for. */
+	if (fd < 0)
+		fd = memfd_create("enclave", flags);
+	return fd < 0 || bytes > INT64_MAX || ftruncate(fd, (off_t)bytes) < 0 ? -1 : TAKE_FD(fd);
+}
+
+static void *map_file_or_none(int fd, unsigned int size_flag, uint64_t bytes)
+{
+	int flags =
+		fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (int)size_flag : MAP_SHARED;
+
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+}
+
 static int map_pages(const struct nec_device *device, uint64_t page_bytes, uint64_t count, int node,
-		     void **ret)
+		     void **ret, int *ret_fd)
 {
 	unsigned int size_flag = (unsigned int)__builtin_ctzll(page_bytes) << MAP_HUGE_SHIFT;
+	cleanup_close int fd = -1;
 	uint64_t bytes;
 	void *address;
 	int r;
@@ -125,8 +154,8 @@ static int map_pages(const struct nec_device *device, uint64_t page_bytes, uint6
 	(void)device;
 	if (__builtin_mul_overflow(page_bytes, count, &bytes) || bytes > SIZE_MAX)
 		return -ENOMEM;
-	address = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (int)size_flag, -1, 0);
+	fd = make_page_file(size_flag, bytes);
+	address = map_file_or_none(fd, size_flag, bytes);
 	if (address == MAP_FAILED)
 		return -errno;
 	r = bind_to_node(address, bytes, node);
@@ -142,6 +171,7 @@ static int map_pages(const struct nec_device *device, uint64_t page_bytes, uint6
 	}
 	(void)madvise(address, bytes, MADV_DONTDUMP);
 	*ret = address;
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
@@ -171,10 +201,23 @@ static int populate(const struct nec_device *device, void *address, uint64_t pag
 	return r == -EFAULT ? -ENOMEM : r;
 }
 
-static void unmap_pages(const struct nec_device *device, void *address, uint64_t bytes)
+/*
+ * What is sealed against writing must not be in the hands of anybody who could still write: the
+ * kernel looks at each page, waits up to 0.2 s for those who have one for a moment only, and says
+ * EBUSY when the driver has pinned one.
+ */
+static int unmap_pages(const struct nec_device *device, void *address, uint64_t bytes, int fd)
 {
+	int r = 0;
+
 	(void)device;
 	(void)munmap(address, bytes);
+	if (fd < 0)
+		return 0;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) < 0 && errno == EBUSY)
+		r = -EBUSY;
+	(void)close(fd);
+	return r;
 }
 
 static struct sockaddr_vm vsock_address(uint32_t cid, uint32_t port)

@@ -104,11 +104,12 @@ struct nec_device_ops {
 	 * Maps @count huge pages of @page_bytes as one private piece of address space whose pages
 	 * will come from NUMA node @node (NEC_NODE_ANY: wherever). Not copied to fork children, not
 	 * part of core dumps. Reserves pages of the machine, but not of the node: that a page can
-	 * really be had is known after populate(). -ENOMEM: not enough free pages of this size;
-	 * -EINVAL: the kernel has no pages of this size.
+	 * really be had is known after populate(). *ret_fd stands for the pages in unmap_pages(),
+	 * or is -1. -ENOMEM: not enough free pages of this size; -EINVAL: the kernel has no pages
+	 * of this size.
 	 */
 	int (*map_pages)(const struct nec_device *device, uint64_t page_bytes, uint64_t count,
-			 int node, void **ret);
+			 int node, void **ret, int *ret_fd);
 
 	/*
 	 * Makes one page of such a mapping present and zeroed. -ENOMEM when the node has none left:
@@ -116,8 +117,12 @@ struct nec_device_ops {
 	 */
 	int (*populate)(const struct nec_device *device, void *address, uint64_t page_bytes);
 
-	/* Undoes map_pages(); pages not donated are free again at once. */
-	void (*unmap_pages)(const struct nec_device *device, void *address, uint64_t bytes);
+	/*
+	 * Undoes map_pages(); pages not donated are free again at once. -EBUSY when somebody still
+	 * has some of them: the driver, of an enclave that is not gone. 0 also when that cannot be
+	 * told.
+	 */
+	int (*unmap_pages)(const struct nec_device *device, void *address, uint64_t bytes, int fd);
 
 	/* A vsock stream listener (close-on-exec, non-blocking); returns its fd. */
 	int (*vsock_listen)(const struct nec_device *device, uint32_t cid, uint32_t port);

@@ -73,7 +73,7 @@ static int map_part(struct nec_memory *memory, const struct nec_memory_part *par
 	struct nec_memory_mapping mapping = { .page_bytes = part->page_bytes,
 					      .pages = part->pages };
 	int r = memory->device->ops->map_pages(memory->device, part->page_bytes, part->pages,
-					       memory->node, &mapping.address);
+					       memory->node, &mapping.address, &mapping.fd);
 
 	if (r < 0)
 		return nec_error_set_system(
@@ -171,13 +171,18 @@ int nec_memory_take(const struct nec_device *device, const nec_context *context,
 	return r == -ENOSPC ? -ENOMEM : r;
 }
 
-void nec_memory_release(struct nec_memory *memory)
+int nec_memory_release(struct nec_memory *memory)
 {
+	int r = 0;
+
 	while (memory->count > 0) {
 		const struct nec_memory_mapping *mapping = &memory->mappings[--memory->count];
 
-		memory->device->ops->unmap_pages(memory->device, mapping->address,
-						 nec_memory_mapping_bytes(mapping));
+		if (memory->device->ops->unmap_pages(memory->device, mapping->address,
+						     nec_memory_mapping_bytes(mapping),
+						     mapping->fd) < 0)
+			r = -EBUSY;
 	}
 	memory->bytes = 0;
+	return r;
 }

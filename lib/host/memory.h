@@ -17,6 +17,7 @@ struct nec_memory {
 		void *address;
 		uint64_t page_bytes;
 		uint64_t pages;
+		int fd; /* the device's, for giving them back */
 	} mappings[NEC_PAGE_SIZES_MAX];
 	uint64_t bytes;
 };
@@ -60,12 +61,15 @@ int nec_memory_populate(struct nec_memory *memory, const nec_context *context, n
 int nec_memory_take(const struct nec_device *device, const nec_context *context, int lock_fd,
 		    int32_t node, uint64_t bytes, struct nec_memory *ret, nec_error *err);
 
-/* Gives everything back; donated pages only return once the enclave fd is closed. */
-void nec_memory_release(struct nec_memory *memory);
+/*
+ * Gives everything back; donated pages only return once the enclave fd is closed. Returns 0, or
+ * -EBUSY when that has been done and the driver has kept some all the same.
+ */
+int nec_memory_release(struct nec_memory *memory);
 
 static inline void nec_cleanup_memory(struct nec_memory *memory)
 {
-	nec_memory_release(memory);
+	(void)nec_memory_release(memory);
 }
 #define cleanup_memory NEC_CLEANUP(memory)
 

@@ -154,13 +154,15 @@ static int map(struct fake_state *state, uint64_t page_bytes, uint64_t count, in
 }
 
 int fake_memory_map(const struct nec_device *device, uint64_t page_bytes, uint64_t count, int node,
-		    void **ret)
+		    void **ret, int *ret_fd)
 {
 	struct fake_state *state = fake_enter(fake_of(device));
 	int r = fake_count(state, FAKE_MAP_PAGES);
 
 	if (r == 0)
 		r = map(state, page_bytes, count, node, ret);
+	/* It knows by itself who has which page. */
+	*ret_fd = -1;
 	fake_leave(state);
 	return r;
 }
@@ -303,18 +305,34 @@ static void forget_mapping(struct fake_state *state, struct fake_mapping *mappin
 	fake_machine_update_pages(state);
 }
 
-void fake_memory_unmap(const struct nec_device *device, void *address, uint64_t bytes)
+static bool is_pinned(const struct fake_state *state, const struct fake_mapping *mapping)
+{
+	uint16_t number = (uint16_t)(mapping - state->mappings + 1);
+
+	for (uint32_t i = 0; i < state->row_count; i++)
+		for (uint32_t page = 0; page < state->rows[i].count; page++)
+			if (state->rows[i].pages[page].mapping == number &&
+			    state->rows[i].pages[page].pins)
+				return true;
+	return false;
+}
+
+int fake_memory_unmap(const struct nec_device *device, void *address, uint64_t bytes, int fd)
 {
 	struct fake_state *state = fake_enter(fake_of(device));
 	struct fake_mapping *mapping = find_mapping(state, (uintptr_t)address);
+	bool pinned;
 
+	(void)fd;
 	(void)fake_count(state, FAKE_UNMAP_PAGES);
 	if (!mapping || mapping->address != (uintptr_t)address ||
 	    mapping->count * mapping->page_bytes != bytes)
 		fake_die("unmap_pages() of something that map_pages() did not make");
+	pinned = is_pinned(state, mapping);
 	forget_mapping(state, mapping);
 	(void)munmap(address, bytes);
 	fake_leave(state);
+	return pinned ? -EBUSY : 0;
 }
 
 /* A zombie has no memory any more; it may wait long for somebody who takes notice of it. */

@@ -171,9 +171,9 @@ void fake_driver_sweep(struct fake_state *state);
 
 /* fake-memory.c */
 int fake_memory_map(const struct nec_device *device, uint64_t page_bytes, uint64_t count, int node,
-		    void **ret);
+		    void **ret, int *ret_fd);
 int fake_memory_populate(const struct nec_device *device, void *address, uint64_t page_bytes);
-void fake_memory_unmap(const struct nec_device *device, void *address, uint64_t bytes);
+int fake_memory_unmap(const struct nec_device *device, void *address, uint64_t bytes, int fd);
 uint32_t fake_memory_count_free(const struct fake_page_row *row);
 /* On all nodes. */
 uint64_t fake_memory_count_all_free(const struct fake_state *state, uint64_t page_bytes);

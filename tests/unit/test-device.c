@@ -130,7 +130,8 @@ static void populate__works_on_kernels_that_cannot_be_asked(void **state)
 static void huge_pages__are_mapped_where_the_machine_has_some(void **state)
 {
 	void *memory = NULL;
-	int r = device.ops->map_pages(&device, FAKE_2M, 1, 0, &memory);
+	int fd = -1;
+	int r = device.ops->map_pages(&device, FAKE_2M, 1, 0, &memory, &fd);
 
 	(void)state;
 	/* A machine set up for tests has none, one for enclaves has. */
@@ -138,18 +139,20 @@ static void huge_pages__are_mapped_where_the_machine_has_some(void **state)
 	if (r == 0) {
 		r = device.ops->populate(&device, memory, FAKE_2M);
 		assert_true(r == 0 || r == -ENOMEM);
-		device.ops->unmap_pages(&device, memory, FAKE_2M);
+		assert_int_equal(device.ops->unmap_pages(&device, memory, FAKE_2M, fd), 0);
 	}
-	assert_int_equal(device.ops->map_pages(&device, FAKE_2M, UINT64_MAX / 2, 0, &memory),
+	assert_int_equal(device.ops->map_pages(&device, FAKE_2M, UINT64_MAX / 2, 0, &memory, &fd),
 			 -ENOMEM);
 }
 
 static void huge_pages__of_an_unknown_size_are_refused(void **state)
 {
 	void *memory = NULL;
+	int fd = -1;
 
 	(void)state;
-	assert_int_equal(device.ops->map_pages(&device, UINT64_C(1) << 42, 1, 0, &memory), -EINVAL);
+	assert_int_equal(device.ops->map_pages(&device, UINT64_C(1) << 42, 1, 0, &memory, &fd),
+			 -EINVAL);
 	assert_null(memory);
 }
 

@@ -57,6 +57,9 @@ static int create(void)
 	return fd;
 }
 
+/* The fake needs none for its pages. */
+static int no_fd;
+
 static void close_enclave(int fd)
 {
 	device->ops->close_enclave(device, fd);
@@ -66,7 +69,8 @@ static void *map_on(int node, uint64_t page_bytes, uint64_t count)
 {
 	void *address;
 
-	assert_int_equal(device->ops->map_pages(device, page_bytes, count, node, &address), 0);
+	assert_int_equal(device->ops->map_pages(device, page_bytes, count, node, &address, &no_fd),
+			 0);
 	assert_int_equal((uintptr_t)address % page_bytes, 0);
 	for (uint64_t i = 0; i < count; i++)
 		assert_int_equal(
@@ -118,7 +122,7 @@ static int prepare(void)
 	assert_int_equal(donate(fd, memory, 64 * FAKE_MIB), 0);
 	assert_int_equal(add_vcpu(fd, 0), 2);
 	assert_int_equal(add_vcpu(fd, 0), 6);
-	device->ops->unmap_pages(device, memory, 64 * FAKE_MIB);
+	device->ops->unmap_pages(device, memory, 64 * FAKE_MIB, -1);
 	return fd;
 }
 
@@ -382,7 +386,7 @@ static void region__is_checked_in_the_drivers_order(void **state)
 	assert_int_equal(donate(fd, memory + 2 * FAKE_2M, FAKE_2M), 0);
 	/* Half of it is not mapped at all. */
 	assert_int_equal(donate(fd, memory + 3 * FAKE_2M, 2 * FAKE_2M), -EFAULT);
-	device->ops->unmap_pages(device, memory, 4 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 4 * FAKE_2M, -1);
 	close_enclave(fd);
 }
 
@@ -399,7 +403,7 @@ static void region__must_be_huge_pages_of_the_pools_node(void **state)
 	assert_int_equal(donate(fd, aligned, FAKE_2M), -NE_ERR_MEM_NOT_HUGE_PAGE);
 	(void)munmap(plain, 2 * FAKE_2M);
 	assert_int_equal(donate(fd, aligned, FAKE_2M), -EFAULT);
-	device->ops->unmap_pages(device, elsewhere, FAKE_2M);
+	device->ops->unmap_pages(device, elsewhere, FAKE_2M, -1);
 	close_enclave(fd);
 	fake_device_expect_clean(fake);
 }
@@ -415,7 +419,7 @@ static uint32_t regions_for(enum fake_page_order order)
 	assert_int_equal(donate(fd, memory, 8 * FAKE_2M), 0);
 	assert_true(fake_device_get_enclave(fake, 0, &enclave));
 	assert_int_equal(enclave.memory_bytes, 8 * FAKE_2M);
-	device->ops->unmap_pages(device, memory, 8 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 8 * FAKE_2M, -1);
 	close_enclave(fd);
 	return enclave.regions;
 }
@@ -439,7 +443,7 @@ static void region__merges_pages_that_follow_each_other_in_one_call(void **state
 	assert_int_equal(donate(fd, memory + 4 * FAKE_2M, 4 * FAKE_2M), 0);
 	assert_true(fake_device_get_enclave(fake, 0, &enclave));
 	assert_int_equal(enclave.regions, 2);
-	device->ops->unmap_pages(device, memory, 8 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 8 * FAKE_2M, -1);
 	close_enclave(fd);
 }
 
@@ -459,7 +463,7 @@ static void region__count_is_limited_by_the_device(void **state)
 	assert_int_equal(donate(fd, memory + 4 * FAKE_2M, FAKE_2M), -NE_ERR_MEM_MAX_REGIONS);
 	assert_true(fake_device_get_enclave(fake, 0, &enclave));
 	assert_int_equal(enclave.regions, 4);
-	device->ops->unmap_pages(device, memory, 5 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 5 * FAKE_2M, -1);
 	close_enclave(fd);
 }
 
@@ -475,7 +479,7 @@ static void region__donates_a_gigantic_page_whole_and_from_its_start(void **stat
 	assert_true(fake_device_get_enclave(fake, 0, &enclave));
 	assert_int_equal(enclave.memory_bytes, FAKE_1G);
 	assert_int_equal(enclave.regions, 1);
-	device->ops->unmap_pages(device, memory, FAKE_1G);
+	device->ops->unmap_pages(device, memory, FAKE_1G, -1);
 	close_enclave(fd);
 }
 
@@ -494,7 +498,7 @@ static void region__refused_half_way_stays_half_donated(void **state)
 	assert_int_equal(enclave.regions, 2);
 	assert_int_equal(donate(fd, memory, 4 * FAKE_2M), -NE_ERR_MEM_REGION_ALREADY_USED);
 	/* All of its pages are pinned, and only the enclave's end returns them. */
-	device->ops->unmap_pages(device, memory, 4 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 4 * FAKE_2M, -1);
 	assert_int_equal(fake_device_free_pages(fake, 1, FAKE_2M), 60);
 	close_enclave(fd);
 	fake_device_expect_clean(fake);
@@ -509,7 +513,7 @@ static void region__of_another_enclave_is_for_the_device_to_refuse(void **state)
 	(void)state;
 	assert_int_equal(donate(first, memory, FAKE_2M), 0);
 	assert_int_equal(donate(second, memory, FAKE_2M), -EBUSY);
-	device->ops->unmap_pages(device, memory, FAKE_2M);
+	device->ops->unmap_pages(device, memory, FAKE_2M, -1);
 	close_enclave(first);
 	close_enclave(second);
 	fake_device_expect_clean(fake);
@@ -552,7 +556,7 @@ static void start__is_checked_in_the_drivers_order(void **state)
 	assert_int_equal(start_as(fd, 1, 0), -NE_ERR_INVALID_ENCLAVE_CID);
 	assert_int_equal(add_vcpu(fd, 99), -NE_ERR_NOT_IN_INIT_STATE);
 	assert_int_equal(donate(fd, memory + 1, 1), -NE_ERR_NOT_IN_INIT_STATE);
-	device->ops->unmap_pages(device, memory, 32 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 32 * FAKE_2M, -1);
 	close_enclave(fd);
 	fake_device_expect_clean(fake);
 }
@@ -574,7 +578,7 @@ static void start__gives_cids_that_are_free(void **state)
 	assert_int_equal(add_vcpu(second, 0), 7);
 	assert_int_equal(start_as(second, 16, 0), -EADDRINUSE);
 	assert_int_equal(start_as(second, 0, 0), 17);
-	device->ops->unmap_pages(device, memory, 32 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 32 * FAKE_2M, -1);
 	close_enclave(first);
 	close_enclave(second);
 }
@@ -671,16 +675,17 @@ static void pages__are_reserved_on_the_machine_but_found_on_the_node(void **stat
 	void *memory;
 
 	(void)state;
-	assert_int_equal(device->ops->map_pages(device, 32 * FAKE_MIB, 1, 1, &memory), -EINVAL);
-	assert_int_equal(device->ops->map_pages(device, FAKE_2M, 129, 1, &memory), -ENOMEM);
-	assert_int_equal(device->ops->map_pages(device, FAKE_2M, 65, 1, &memory), 0);
+	assert_int_equal(device->ops->map_pages(device, 32 * FAKE_MIB, 1, 1, &memory, &no_fd),
+			 -EINVAL);
+	assert_int_equal(device->ops->map_pages(device, FAKE_2M, 129, 1, &memory, &no_fd), -ENOMEM);
+	assert_int_equal(device->ops->map_pages(device, FAKE_2M, 65, 1, &memory, &no_fd), 0);
 	assert_int_equal(fake_device_mapped_bytes(fake), 65 * FAKE_2M);
 	for (uint64_t i = 0; i < 65; i++)
 		assert_int_equal(
 			device->ops->populate(device, (char *)memory + i * FAKE_2M, FAKE_2M),
 			i < 64 ? 0 : -ENOMEM);
 	assert_int_equal(fake_device_free_pages(fake, 1, FAKE_2M), 0);
-	device->ops->unmap_pages(device, memory, 65 * FAKE_2M);
+	device->ops->unmap_pages(device, memory, 65 * FAKE_2M, -1);
 	fake_device_expect_clean(fake);
 }
 
@@ -694,7 +699,7 @@ static void pages__come_from_elsewhere_when_told_to(void **state)
 	memory = map_on(1, FAKE_2M, 1);
 	assert_int_equal(fake_device_free_pages(fake, 0, FAKE_2M), 63);
 	assert_int_equal(donate(fd, memory, FAKE_2M), -NE_ERR_MEM_DIFFERENT_NUMA_NODE);
-	device->ops->unmap_pages(device, memory, FAKE_2M);
+	device->ops->unmap_pages(device, memory, FAKE_2M, -1);
 	close_enclave(fd);
 }
 
@@ -793,8 +798,8 @@ static void enclave_memory__can_be_read_across_regions(void **state)
 	assert_int_equal(donate(fd, second, FAKE_2M), 0);
 	fake_enclave_read(fake, 0, FAKE_2M - 1, text, 2);
 	assert_string_equal(text, "ab");
-	device->ops->unmap_pages(device, first, FAKE_2M);
-	device->ops->unmap_pages(device, second, FAKE_2M);
+	device->ops->unmap_pages(device, first, FAKE_2M, -1);
+	device->ops->unmap_pages(device, second, FAKE_2M, -1);
 	close_enclave(fd);
 }
 

@@ -16,8 +16,9 @@
 #include "base/error.h"
 #include "base/frame.h"
 #include "base/json.h"
-#include "enclave/client.h"
+#include "enclave/calls.h"
 #include "enclave/holder.h"
+#include "enclave/record.h"
 #include "enclave/run-check.h"
 #include "fake-device.h"
 #include "image/eif-write.h"
@@ -35,6 +36,8 @@ static char dir[128];
 static int image_fd;
 static nec_eif *eif;
 static unsigned int fds_before;
+/* The device keeps an enclave in this test, and so the machine is not as before. */
+static bool device_keeps;
 
 static int set_up(void **state)
 {
@@ -63,7 +66,9 @@ static int tear_down(void **state)
 
 	(void)state;
 	nec_context_free(context);
-	fake_device_expect_clean(fake);
+	if (!device_keeps)
+		fake_device_expect_clean(fake);
+	device_keeps = false;
 	fake_device_free(fake);
 	fds = fake_open_fds();
 	nec_eif_free(eif);
@@ -110,6 +115,7 @@ struct watched {
 	char phase_names[128];
 	struct nec_end end;
 	unsigned int gone;
+	char notice[256];
 };
 
 static void on_phase(void *userdata, const struct nec_launch_phase *phase)
@@ -143,11 +149,19 @@ static void on_gone(void *userdata)
 	nec_loop_stop(watched->loop, 0);
 }
 
+static void on_notice(void *userdata, const char *text)
+{
+	struct watched *watched = userdata;
+
+	(void)snprintf(watched->notice, sizeof(watched->notice), "%s", text);
+}
+
 static int start(struct watched *watched, const struct nec_launch_request *request, nec_error *err)
 {
 	const struct nec_backend_events events = {
 		.userdata = watched,
 		.phase = on_phase,
+		.notice = on_notice,
 		.heartbeat = on_heartbeat,
 		.ended = on_ended,
 		.gone = on_gone,
@@ -212,10 +226,55 @@ static void backend__ends_beside_the_loop(void **state)
 	assert_int_equal(nec_loop_run(watched.loop, NULL), 0);
 	assert_int_equal(watched.gone, 1);
 	assert_int_equal(watched.ends, 0);
+	assert_false(watched.backend->kept);
 	assert_false(fake_device_get_enclave(fake, 0, &enclave));
 	(void)close(enclave_fd);
 	nec_backend_free(watched.backend);
 	nec_loop_free(watched.loop);
+}
+
+/* The driver says nothing: its close() is good whatever the device has answered. */
+static void backend__knows_that_the_device_keeps_an_enclave(void **state)
+{
+	const struct nec_launch_request request = request_of(0, false);
+	struct watched watched = { 0 };
+
+	(void)state;
+	device_keeps = true;
+	assert_int_equal(nec_loop_new(&watched.loop, NULL), 0);
+	assert_int_equal(start(&watched, &request, NULL), 0);
+	fake_device_refuse(fake, FAKE_ENCLAVE_STOP, 1, EBUSY);
+	nec_backend_end(watched.backend);
+	assert_int_equal(nec_loop_run(watched.loop, NULL), 0);
+	assert_int_equal(watched.gone, 1);
+	assert_true(watched.backend->kept);
+	nec_backend_free(watched.backend);
+	nec_loop_free(watched.loop);
+}
+
+/* At each call from which on the enclave has memory. */
+static void backend__whose_start_fails_tells_what_the_device_keeps(void **state)
+{
+	static const enum fake_call calls[] = { FAKE_SET_MEMORY_REGION, FAKE_SLOT_ADD_MEM,
+						FAKE_VSOCK_LISTEN, FAKE_START };
+	const struct nec_launch_request request = request_of(0, false);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		struct watched watched = { 0 };
+		nec_error err = NEC_ERROR_INIT;
+		/* Before the first page is donated there is nothing to keep. */
+		bool donated = calls[i] != FAKE_SET_MEMORY_REGION;
+
+		assert_int_equal(nec_loop_new(&watched.loop, NULL), 0);
+		fake_device_refuse(fake, calls[i], 1, EPERM);
+		if (donated)
+			fake_device_refuse(fake, FAKE_SLOT_FREE, 1, EIO);
+		assert_true(start(&watched, &request, &err) < 0);
+		assert_string_equal(watched.notice, donated ? NEC_BACKEND_KEPT : "");
+		nec_loop_free(watched.loop);
+		device_keeps = device_keeps || donated;
+	}
 }
 
 static void backend__notices_an_end_before_the_heartbeat(void **state)
@@ -507,6 +566,35 @@ static void holder__holds_an_enclave_until_it_is_terminated(void **state)
 	fake_device_expect_clean(fake);
 }
 
+static void holder__says_that_the_device_keeps_its_enclave(void **state)
+{
+	const struct nec_launch_request request = request_of(0, false);
+	cleanup_buffer struct nec_buffer messages = { 0 };
+	cleanup_json cJSON *confirmation = NULL;
+	cleanup_json cJSON *record = NULL;
+	nec_error err = NEC_ERROR_INIT;
+	const char *message = "";
+	struct held held;
+	char path[256];
+
+	(void)state;
+	device_keeps = true;
+	fake_device_set_boot(fake, boot, NULL);
+	hold(&held, &request);
+	assert_true(wait_until_ready(&held));
+	fake_device_refuse(fake, FAKE_ENCLAVE_STOP, 1, EBUSY);
+	(void)snprintf(path, sizeof(path), "%s/%llx.sock", dir,
+		       (unsigned long long)held.started.slot_uid);
+	assert_int_equal(nec_call_terminate(path, &messages, &confirmation, &err), -EBUSY);
+	assert_int_equal(err.code, NEC_E_DEVICE_ANSWER);
+	assert_string_equal(err.message, NEC_BACKEND_KEPT);
+	assert_null(confirmation);
+	(void)let_go(&held);
+	record = nec_record_read(dir, held.started.slot_uid);
+	assert_true(nec_json_get_string(record, "ExitMessage", &message));
+	assert_string_equal(message, "it was terminated: by command; " NEC_BACKEND_KEPT);
+}
+
 static void holder__ends_with_its_enclave(void **state)
 {
 	const struct nec_launch_request request = request_of(0, false);
@@ -659,6 +747,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(backend__boots_and_notices_the_end),
 		TEST(backend__ends_beside_the_loop),
+		TEST(backend__knows_that_the_device_keeps_an_enclave),
+		TEST(backend__whose_start_fails_tells_what_the_device_keeps),
 		TEST(backend__notices_an_end_before_the_heartbeat),
 		TEST(backend__connects_the_console_in_debug_mode_only),
 		TEST(backend__leaves_nothing_whichever_call_is_refused),
@@ -666,6 +756,7 @@ int main(void)
 		TEST(backend__gives_up_the_port_when_the_loop_is_stopped),
 		TEST(check__says_what_is_in_the_way),
 		TEST(holder__holds_an_enclave_until_it_is_terminated),
+		TEST(holder__says_that_the_device_keeps_its_enclave),
 		TEST(holder__ends_with_its_enclave),
 		TEST(holder__says_at_once_that_the_enclave_died_while_booting),
 		TEST(holder__ends_a_launch_whose_launcher_is_gone),

@@ -77,8 +77,9 @@ static bool exists(const char *path)
 static void *map_pages(uint64_t page_bytes, size_t pages, int node)
 {
 	void *memory;
+	int no_fd;
 
-	if (device->ops->map_pages(device, page_bytes, pages, node, &memory) < 0)
+	if (device->ops->map_pages(device, page_bytes, pages, node, &memory, &no_fd) < 0)
 		return NULL;
 	for (size_t i = 0; i < pages; i++)
 		if (device->ops->populate(device, (char *)memory + i * page_bytes, page_bytes) < 0)
@@ -110,7 +111,7 @@ static uint64_t physical(const void *address)
 
 static void unmap_pages(void *address, uint64_t bytes)
 {
-	device->ops->unmap_pages(device, address, bytes);
+	(void)device->ops->unmap_pages(device, address, bytes, -1);
 }
 
 static void end(uint64_t cid)
