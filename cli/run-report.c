@@ -22,6 +22,9 @@ static const struct {
 };
 _Static_assert(ARRAY_SIZE(steps) <= RUN_PHASES_MAX, "there is room for each");
 
+/* What takes less is no news. */
+enum { QUIET_SECONDS = 3 };
+
 static void on_checked(void *userdata)
 {
 	(void)userdata;
@@ -62,6 +65,21 @@ static void on_waiting(void *userdata, uint64_t usec, uint64_t timeout_usec)
 	(void)snprintf(text, sizeof(text),
 		       "waiting for the enclave's heartbeat: %" PRIu64 " s of %" PRIu64, seconds,
 		       timeout_usec / 1000000);
+	cli_progress_text(text);
+}
+
+static void on_quiet(void *userdata, uint64_t usec, bool ending)
+{
+	struct run_report *report = userdata;
+	uint64_t seconds = usec / 1000000;
+	char text[96];
+
+	if (report->simulated || seconds < QUIET_SECONDS || seconds == report->waited_seconds)
+		return;
+	report->waited_seconds = seconds;
+	(void)snprintf(text, sizeof(text),
+		       "%s for %" PRIu64 " s: the device may take 120 s for an answer",
+		       ending ? "giving everything back" : "no progress", seconds);
 	cli_progress_text(text);
 }
 
@@ -108,6 +126,7 @@ struct nec_run_callbacks run_report_callbacks(struct run_report *report)
 		.phase = on_phase,
 		.notice = on_notice,
 		.waiting = on_waiting,
+		.quiet = on_quiet,
 	};
 }
 

@@ -25,7 +25,7 @@
 enum { CANCEL_MSEC = 100 };
 
 /* The driver's two commands for ending an enclave may take 120 s each. */
-enum { END_MSEC = 250000 };
+enum { END_USEC = 250000000 };
 
 uint64_t nec_run_boot_timeout_usec(uint64_t eif_bytes, uint64_t memory_mib)
 {
@@ -127,6 +127,7 @@ struct launch {
 	struct nec_run_result *result;
 	uint64_t boot_began; /* nec_loop_now(); 0 before */
 	uint64_t boot_timeout_usec;
+	uint64_t heard; /* nec_loop_now(), the holder's last word */
 	bool ready;
 };
 
@@ -230,6 +231,7 @@ static void take_started(struct launch *launch, const struct nec_launch_started 
 static int handle_message(struct launch *launch, const struct nec_launch_message *message,
 			  nec_error *err)
 {
+	launch->heard = nec_loop_now();
 	switch (message->kind) {
 	case NEC_LAUNCH_PHASE:
 		tell_phase(launch, &message->phase);
@@ -287,6 +289,13 @@ static void tell_waiting(const struct launch *launch)
 					   launch->boot_timeout_usec);
 }
 
+static void tell_quiet(const struct launch *launch, bool ending)
+{
+	if ((launch->boot_began == 0 || ending) && launch->callbacks->quiet)
+		launch->callbacks->quiet(launch->callbacks->userdata,
+					 nec_loop_now() - launch->heard, ending);
+}
+
 static int converse(struct launch *launch, nec_error *err)
 {
 	int r = 0;
@@ -301,6 +310,7 @@ static int converse(struct launch *launch, nec_error *err)
 		if (poll(fds, ARRAY_SIZE(fds), CANCEL_MSEC) < 0 && errno != EINTR)
 			return nec_error_set_system(err, NEC_E_SYSTEM, -errno, "cannot wait");
 		tell_waiting(launch);
+		tell_quiet(launch, false);
 		r = nec_check_cancel(launch->context, err);
 		if (r == 0 && (fds[0].revents & ~POLLOUT))
 			r = take_message(launch, err);
@@ -317,10 +327,12 @@ static bool take_last_words(struct launch *launch)
 {
 	struct pollfd ended = { .fd = launch->fd, .events = POLLIN };
 	struct nec_launch_message message;
-	int r = poll(&ended, 1, END_MSEC);
+	int r = poll(&ended, 1, CANCEL_MSEC);
 
+	if (r == 0)
+		tell_quiet(launch, true);
 	if (r <= 0)
-		return r < 0 && errno == EINTR;
+		return (r == 0 || errno == EINTR) && nec_loop_now() - launch->heard < END_USEC;
 	r = nec_frame_read(&launch->reader, launch->fd, NULL);
 	if (r <= 0)
 		return r == 0;
@@ -341,6 +353,7 @@ static bool take_last_words(struct launch *launch)
 static int end_conversation(struct launch *launch, int result)
 {
 	(void)shutdown(launch->fd, SHUT_WR);
+	launch->heard = nec_loop_now();
 	while (!launch->ready && take_last_words(launch))
 		;
 	(void)close(launch->fd);
@@ -363,6 +376,7 @@ static int run_holder(struct launch *launch, nec_eif *eif, const struct nec_laun
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return nec_error_set_system(err, NEC_E_HOLDER, -errno, "cannot make a socket pair");
 	launch->fd = pair[0];
+	launch->heard = nec_loop_now();
 	r = spawn_holder(pair[1], err);
 	(void)close(pair[1]);
 	if (r == 0)

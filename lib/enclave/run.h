@@ -29,6 +29,9 @@ struct nec_run_callbacks {
 	void (*notice)(void *userdata, const char *text);
 	/* Often, from the start to the heartbeat; may be NULL. */
 	void (*waiting)(void *userdata, uint64_t usec, uint64_t timeout_usec);
+	/* Often, before the start and while a launch that failed is ended: for how long the holder
+	 * has said nothing, because the driver waits for the device; may be NULL. */
+	void (*quiet)(void *userdata, uint64_t usec, bool ending);
 };
 
 /*
