@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cores, drawn by owner. */
+/* Cores and pages, drawn by owner. */
 #include "machine-drawing.h"
 
 #include <inttypes.h>
@@ -165,12 +165,24 @@ static void draw_owner(const struct cli_drawing *drawing, int32_t node, size_t o
 		nec_buffer_append_text(to, "\n");
 }
 
+/* Its label is longer than the usual ones, and mostly not needed. */
+static bool has_offline(const struct cli_drawing *drawing)
+{
+	const struct nec_topology *topology = drawing->topology;
+
+	for (size_t i = 0; i < topology->count; i++)
+		if (owner_of(drawing, &topology->cpus[i]) == OWNER_OFFLINE)
+			return true;
+	return false;
+}
+
 size_t cli_drawing_label_width(const struct cli_drawing *drawing)
 {
 	size_t owners = OWNER_ENCLAVES + enclave_count(drawing);
 	size_t label_width = LABEL_MIN;
 
-	for (size_t owner = OWNER_ENCLAVES; owner < owners; owner++) {
+	for (size_t owner = has_offline(drawing) ? OWNER_OFFLINE : OWNER_ENCLAVES; owner < owners;
+	     owner++) {
 		char label[LABEL_SIZE];
 
 		label_of(drawing, owner, label);

@@ -2,8 +2,8 @@
 /*
  * The fake machine for shell tests. $NEC_FAKE is its folder.
  *
- *   fake new [cores=N] [threads=N] [nodes=N] [pool=LIST] [pages=N] [no-driver] [no-device]
- *                              makes one and prints its folder; pages are of 2 MiB, on each node
+ *   fake new [cores=N] [threads=N] [nodes=N] [pool=LIST] [offline=LIST] [pages=N] [no-driver]
+ *            [no-device]       makes one and prints its folder; pages are of 2 MiB, on each node
  *   fake remove
  *   fake refuse CALL N HOW     the Nth CALL from now on (a name of fake_call_name(), or "any"):
  *                              HOW is a number of the driver or errno, "kill" (who makes it),
@@ -45,6 +45,8 @@ static bool take_word(const char *word, struct fake_machine *machine, uint32_t *
 		return true;
 	if (strncmp(word, "pool=", 5) == 0)
 		machine->pool = word + 5;
+	else if (strncmp(word, "offline=", 8) == 0)
+		machine->offline = word + 8;
 	else if (strcmp(word, "no-driver") == 0)
 		machine->no_driver = true;
 	else if (strcmp(word, "no-device") == 0)
