@@ -85,6 +85,20 @@ static int keep_rest(struct direction *direction, const uint8_t *bytes, size_t s
 	return 0;
 }
 
+/* Nothing more comes; where that is because the peer is gone, nothing more is taken there, either.
+ */
+static void end(struct nec_pump *pump, struct direction *direction)
+{
+	direction->ended = true;
+	for (size_t i = 0; i < ARRAY_SIZE(pump->directions); i++) {
+		struct direction *other = &pump->directions[i];
+
+		if (other != direction && other->to == direction->from && !other->finished &&
+		    nec_socket_peer_is_gone(other->to->fd))
+			abandon(other);
+	}
+}
+
 static int fill(struct nec_pump *pump, struct direction *direction)
 {
 	uint8_t *bytes = pump->buffer->bytes;
@@ -94,7 +108,7 @@ static int fill(struct nec_pump *pump, struct direction *direction)
 	if (size < 0)
 		return is_passing(errno) ? 0 : -errno;
 	if (size == 0) {
-		direction->ended = true;
+		end(pump, direction);
 		return 0;
 	}
 	given = give(direction, bytes, (size_t)size);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/tcp.h"
 
 enum {
 	BUFFER_BYTES = 65536,
@@ -136,17 +137,6 @@ static bool is_over(const struct relay *relay)
 	return relay->down.finished && (relay->up.finished || relay->gone);
 }
 
-/*
- * A vsock whose peer is gone is not told by poll(), which for half a close says the same; sending
- * nothing tells, and sends nothing. Others answer 0, and are known by their hang-up.
- */
-static void look_for_peer(struct relay *relay)
-{
-	if (relay->down.ended && !relay->up.finished &&
-	    send(relay->socket, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && !is_passing(errno))
-		relay->gone = true;
-}
-
 static int round_of(struct relay *relay, const volatile int *cancel, nec_error *err)
 {
 	struct pollfd fds[] = {
@@ -190,7 +180,8 @@ int nec_relay(int in, int out, int socket, const volatile int *cancel, nec_error
 	relay->down.to = out;
 	while (r == 0 && !is_over(relay)) {
 		r = round_of(relay, cancel, err);
-		look_for_peer(relay);
+		if (relay->down.ended && !relay->up.finished && nec_socket_peer_is_gone(socket))
+			relay->gone = true;
 	}
 	if (!relay->down.finished)
 		(void)close(out);

@@ -109,6 +109,12 @@ void nec_tcp_close_with_reset(int fd)
 	(void)close(fd);
 }
 
+bool nec_socket_peer_is_gone(int fd)
+{
+	return send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN &&
+	       errno != EINTR;
+}
+
 void nec_tcp_text(const struct sockaddr_storage *address, char to[NEC_TCP_TEXT_BYTES])
 {
 	char text[INET6_ADDRSTRLEN] = "";

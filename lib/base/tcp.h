@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TCP sockets: listeners, connections that do not block, addresses as text. */
+/* TCP sockets: listeners, connections that do not block, addresses as text; and when a peer is
+ * gone. */
 #ifndef NEC_BASE_TCP_H
 #define NEC_BASE_TCP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -28,6 +30,14 @@ void nec_tcp_tune(int fd);
 
 /* Closes; a TCP peer sees that the connection broke instead of a regular end. */
 void nec_tcp_close_with_reset(int fd);
+
+/*
+ * Whether the peer of a connected stream socket takes nothing any more. A vsock whose peer is gone
+ * is not told by poll(), which for half a close says the same; sending nothing tells, and sends
+ * nothing. TCP answers that it is there, and is known by what becomes of the next bytes; a Unix
+ * socket is known by its hang-up, too. Always true once one has shut down one's own side.
+ */
+bool nec_socket_peer_is_gone(int fd);
 
 /* "127.0.0.1:80", "[::1]:80"; "" for what is no such address. */
 void nec_tcp_text(const struct sockaddr_storage *address, char to[NEC_TCP_TEXT_BYTES]);
