@@ -78,28 +78,31 @@ static void count_planned(const struct nec_allocator_plan *plan, const struct ne
 }
 
 /* Of those that are planned for, some may be in use: by enclaves, which have them of us. */
+static void draw_row(const struct nec_hugepages *row, uint64_t planned, uint64_t to_make,
+		     struct nec_buffer *to)
+{
+	uint64_t left = row->available + to_make;
+	uint64_t taken = left < planned ? left : planned;
+	const struct cli_bar_part parts[] = {
+		{ row->total - row->available, '#', CLI_STYLE_WARNING },
+		{ taken, '*', CLI_STYLE_GOOD },
+		{ left - taken, '.', CLI_STYLE_PLAIN },
+	};
+
+	cli_draw_bar(parts, ARRAY_SIZE(parts), to);
+}
+
 static void add_row(const struct result *result, const struct nec_hugepages *row,
 		    size_t label_width, struct nec_buffer *to)
 {
-	uint64_t in_use = row->total - row->available;
 	uint64_t planned;
 	uint64_t to_make;
-	uint64_t taken;
 
 	count_planned(result->plan, row, &planned, &to_make);
 	if (row->total + to_make == 0)
 		return;
-	taken = row->available + to_make < planned ? row->available + to_make : planned;
-	{
-		const struct cli_bar_part parts[] = {
-			{ in_use, '#', CLI_STYLE_WARNING },
-			{ taken, '*', CLI_STYLE_GOOD },
-			{ row->available + to_make - taken, '.', CLI_STYLE_PLAIN },
-		};
-
-		cli_draw_page_size(row->page_bytes, label_width, to);
-		cli_draw_bar(parts, ARRAY_SIZE(parts), to);
-	}
+	cli_draw_page_size(row->page_bytes, label_width, to);
+	draw_row(row, planned, to_make, to);
 	nec_buffer_printf(to, " %" PRIu64 " of %" PRIu64 " free", row->available, row->total);
 	if (planned)
 		nec_buffer_printf(to, "; %" PRIu64 " planned", planned);

@@ -282,10 +282,9 @@ static int choose_parent(struct session *session, struct nec_path *dir, nec_erro
 		return 0;
 	}
 	*dir = session->enclave.dir;
-	r = nec_path_socket(&path, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock",
-			    nec_state_dir(dir->text), session->enclave.cid);
-	session->simulated = r == 0 && access(path.text, F_OK) == 0;
-	return r;
+	r = nec_sim_socket_find(dir->text, session->enclave.cid, &path, err);
+	session->simulated = r == 1;
+	return r < 0 ? r : 0;
 }
 
 static int parse_options(struct session *session, struct nec_forward_options *ret, nec_error *err)

@@ -44,9 +44,7 @@ static int find_cid(const char *cid, struct cli_enclave *ret, nec_error *err)
 	for (size_t i = 0; i < count && r == 0; i++) {
 		struct nec_path path;
 
-		if (nec_path_socket(&path, NULL, "%s/" NEC_SIM_DIR "/%" PRIu32 ".vsock",
-				    nec_state_dir(dirs[i].text), number) == 0 &&
-		    access(path.text, F_OK) == 0) {
+		if (nec_sim_socket_find(dirs[i].text, number, &path, NULL) == 1) {
 			ret->dir = dirs[i];
 			ret->socket = path;
 		}

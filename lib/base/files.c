@@ -40,6 +40,16 @@ int nec_file_open_regular(const char *path, uint64_t *ret_size, nec_error *err)
 	return TAKE_FD(fd);
 }
 
+DIR *nec_opendir_no_link(const char *path)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir)
+		(void)TAKE_FD(fd);
+	return dir;
+}
+
 int nec_file_read_at(int fd, const char *name, void *to, size_t size, uint64_t offset,
 		     nec_error *err)
 {

@@ -4,6 +4,7 @@
 #ifndef NEC_BASE_FILES_H
 #define NEC_BASE_FILES_H
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "base/buffer.h"
@@ -14,6 +15,10 @@ int nec_file_open(const char *path, nec_error *err);
 
 /* The same for a regular file, and its size. What else it is: -EINVAL (NEC_E_FILE_OPEN). */
 int nec_file_open_regular(const char *path, uint64_t *ret_size, nec_error *err);
+
+/* The folder for reading its names, close-on-exec; NULL with errno when it cannot be opened, or
+ * when a symbolic link is in its place: what is behind that is not ours to remove. */
+DIR *nec_opendir_no_link(const char *path);
 
 /* Reads exactly @size bytes at @offset; fewer is -EBADMSG (NEC_E_FILE_READ). @name is for messages.
  */

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/files.h"
 
 enum { LISTEN_BACKLOG = 64 };
 
@@ -141,13 +142,10 @@ static bool is_temporary(const char *name)
 
 void nec_remove_dead_sockets(const char *folder, bool (*is_ours)(const char *name))
 {
-	cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	cleanup_closedir DIR *dir = nec_opendir_no_link(folder);
 	cleanup_close int lock = -1;
 	struct dirent *entry;
 
-	if (dir)
-		(void)TAKE_FD(fd);
 	while (dir && (entry = readdir(dir))) {
 		struct nec_path path;
 

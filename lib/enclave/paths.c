@@ -72,6 +72,14 @@ int nec_console_socket_of(const char *control, struct nec_path *ret, nec_error *
 			       slash ? slash + 1 : control);
 }
 
+int nec_sim_socket_find(const char *sockets_dir, uint64_t cid, struct nec_path *ret, nec_error *err)
+{
+	int r = nec_path_socket(ret, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock",
+				nec_state_dir(sockets_dir), cid);
+
+	return r < 0 ? r : access(ret->text, F_OK) == 0;
+}
+
 /*
  * Who may make files in the sockets directory may make them below it: its group would be kept out
  * by the umask of whoever launches first. The group may do so only where it is the directory's own.

@@ -39,6 +39,11 @@ const char *nec_state_dir(const char *sockets_dir);
 /* The socket of the live console that belongs to a control socket. */
 int nec_console_socket_of(const char *control, struct nec_path *ret, nec_error *err);
 
+/* Whether the simulation has a socket for the enclave with @cid. Returns 1 and its path, 0, or a
+ * negative errno. */
+int nec_sim_socket_find(const char *sockets_dir, uint64_t cid, struct nec_path *ret,
+			nec_error *err);
+
 /* The id of an enclave on this instance: "<instance>-enc<slot>". */
 void nec_enclave_id(uint64_t slot_uid, char *to, size_t size);
 

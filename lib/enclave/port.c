@@ -139,21 +139,11 @@ static int connect_vsock(uint64_t cid, uint32_t port, int type, nec_error *err)
 	return TAKE_FD(fd);
 }
 
-/* Whether the simulation has a socket for the enclave. Returns 1, 0 or a negative errno. */
-static int simulated_path(const char *sockets_dir, uint64_t cid, struct nec_path *ret,
-			  nec_error *err)
-{
-	int r = nec_path_socket(ret, err, "%s/" NEC_SIM_DIR "/%" PRIu64 ".vsock",
-				nec_state_dir(sockets_dir), cid);
-
-	return r < 0 ? r : access(ret->text, F_OK) == 0;
-}
-
 int nec_port_connect(const char *sockets_dir, uint64_t cid, uint32_t port,
 		     const volatile int *cancel, nec_error *err)
 {
 	struct nec_path path = { { 0 } };
-	int r = simulated_path(sockets_dir, cid, &path, err);
+	int r = nec_sim_socket_find(sockets_dir, cid, &path, err);
 
 	if (r < 0)
 		return r;
@@ -165,7 +155,7 @@ int nec_port_start(const char *sockets_dir, uint64_t cid, uint32_t port, struct 
 		   nec_error *err)
 {
 	struct nec_path path = { { 0 } };
-	int r = simulated_path(sockets_dir, cid, &path, err);
+	int r = nec_sim_socket_find(sockets_dir, cid, &path, err);
 
 	if (r < 0)
 		return r;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 
 struct file {
 	char *name;
@@ -55,22 +56,10 @@ static void add(struct files *files, int folder_fd, const char *name)
 	files->count += items[files->count].name ? 1 : 0;
 }
 
-/* Files of another folder, to which somebody has put a link in its place, are not ours to remove.
- */
-static DIR *open_folder(const char *folder)
-{
-	cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (dir)
-		(void)TAKE_FD(fd);
-	return dir;
-}
-
 struct nec_aged_files nec_aged_files_list(const char *folder, const char *suffix,
 					  nec_prune_in_use_fn in_use)
 {
-	cleanup_closedir DIR *dir = open_folder(folder);
+	cleanup_closedir DIR *dir = nec_opendir_no_link(folder);
 	struct nec_aged_files result = { 0 };
 	struct files files = { 0 };
 	struct dirent *entry;
@@ -102,7 +91,7 @@ void nec_aged_files_free(struct nec_aged_files *files)
 void nec_prune(const char *folder, const char *suffix, size_t keep, nec_prune_in_use_fn in_use)
 {
 	struct nec_aged_files files = nec_aged_files_list(folder, suffix, in_use);
-	cleanup_closedir DIR *dir = open_folder(folder);
+	cleanup_closedir DIR *dir = nec_opendir_no_link(folder);
 
 	for (size_t i = keep; dir && i < files.count; i++)
 		(void)unlinkat(dirfd(dir), files.names[i], 0);

@@ -32,6 +32,13 @@ static void folder_of(const char *dir, struct nec_path *ret)
 	(void)snprintf(ret->text, sizeof(ret->text), "%s/" NEC_RECORDS_DIR, nec_state_dir(dir));
 }
 
+static void path_of(const char *dir, uint64_t slot_uid, struct nec_path *ret)
+{
+	(void)snprintf(ret->text, sizeof(ret->text),
+		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, nec_state_dir(dir),
+		       slot_uid);
+}
+
 /* Everybody may read what everybody may ask the holder for. Returns the fd. */
 static int create(int folder_fd, const char *path, const char *json, nec_error *err)
 {
@@ -90,9 +97,7 @@ int nec_record_write(struct nec_record *record, const char *dir, uint64_t slot_u
 	struct nec_path path;
 	int fd;
 
-	(void)snprintf(path.text, sizeof(path.text),
-		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, nec_state_dir(dir),
-		       slot_uid);
+	path_of(dir, slot_uid, &path);
 	fd = put(&path, json, true, err);
 	if (fd < 0)
 		return fd;
@@ -188,13 +193,6 @@ int nec_records_list(const char *dir, cJSON *array, nec_error *err)
 	}
 	nec_aged_files_free(&files);
 	return r;
-}
-
-static void path_of(const char *dir, uint64_t slot_uid, struct nec_path *ret)
-{
-	(void)snprintf(ret->text, sizeof(ret->text),
-		       "%s/" NEC_RECORDS_DIR "/%" PRIx64 RECORD_SUFFIX, nec_state_dir(dir),
-		       slot_uid);
 }
 
 bool nec_record_exists(const char *dir, uint64_t slot_uid)
